@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A FileSystem for tests: it forwards to another one and makes the n-th call fail.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/os_file.h"
+
+namespace loci::base {
+
+/// What happens at the chosen call.
+enum class FaultKind : uint8_t {
+  kError,       ///< nothing is done; the Status is returned
+  kShortWrite,  ///< pwrite writes the first half, then returns the Status; else as kError
+  kAllAfter,    ///< this call and every later one fail: the disk is gone
+};
+
+/// Counts every call of itself and its files (reads too) from 1. Loop n = 1, 2, 3 ... until
+/// fired() is false: then every call has failed once.
+class FaultFileSystem final : public FileSystem {
+ public:
+  explicit FaultFileSystem(FileSystem& inner) : inner_(inner) {}  // must outlive this
+
+  /// Arms the fault and restarts the count. `n` == 0: never.
+  void fail_nth(int64_t n, Status with, FaultKind kind = FaultKind::kError);
+  /// Whether the fault has happened since fail_nth.
+  [[nodiscard]] bool fired() const;
+  /// Calls since fail_nth.
+  [[nodiscard]] int64_t calls() const;
+
+  [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode how,
+                                                   uint32_t mode) override;
+  [[nodiscard]] Result<std::unique_ptr<MappedFile>> map(const std::string& path) override;
+  Status rename(const std::string& from, const std::string& to) override;
+  Status remove_file(const std::string& path) override;
+  Status remove_directory(const std::string& path) override;
+  Status make_directories(const std::string& path, uint32_t mode) override;
+  [[nodiscard]] Result<FileInfo> info(const std::string& path) override;
+  Status set_mode(const std::string& path, uint32_t mode) override;
+  Status set_owner(const std::string& path, uint32_t owner, uint32_t group) override;
+  [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) override;
+  Status sync_directory(const std::string& path) override;
+  [[nodiscard]] Result<uint64_t> free_bytes(const std::string& path) override;
+  [[nodiscard]] Result<bool> is_network(const std::string& path) override;
+
+  /// For its files: counts a call; the Status to return when it is to fail, else ok.
+  [[nodiscard]] Status before_call();
+  [[nodiscard]] FaultKind kind() const;
+
+ private:
+  FileSystem& inner_;
+  mutable Mutex mu_;
+  int64_t nth_ LOCI_GUARDED_BY(mu_) = 0;
+  int64_t calls_ LOCI_GUARDED_BY(mu_) = 0;
+  bool fired_ LOCI_GUARDED_BY(mu_) = false;
+  FaultKind kind_ LOCI_GUARDED_BY(mu_) = FaultKind::kError;
+  Status status_ LOCI_GUARDED_BY(mu_);
+};
+
+}  // namespace loci::base

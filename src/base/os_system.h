@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What else base needs of the operating system; implemented in os_posix.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace loci::base {
+
+/// Asks for huge pages under [data, data + bytes); a hint that may be ignored.
+void os_advise_huge_pages(void* data, size_t bytes) noexcept;
+/// Random bytes of the kernel; false when it gives none.
+[[nodiscard]] bool os_random(std::span<uint8_t> out) noexcept;
+[[nodiscard]] int64_t os_process_id() noexcept;
+
+}  // namespace loci::base

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "db/connections.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace loci::db {
+
+Connections::Connections(std::string path, const sqlite::OpenOptions& options)
+    : path_(std::move(path)), options_(options), memory_(path_ == ":memory:" || path_.empty()) {}
+
+Result<std::unique_ptr<Connections>> Connections::open(const std::string& path,
+                                                       const sqlite::OpenOptions& options) {
+  std::unique_ptr<Connections> connections(new Connections(path, options));
+  LOCI_ASSIGN_OR_RETURN(connections->writer_, sqlite::Connection::open(path, options));
+  return connections;
+}
+
+Connections::Lease::Lease(Connections* owner, std::unique_ptr<sqlite::Connection> reader)
+    : owner_(owner), reader_(std::move(reader)), connection_(reader_.get()), is_writer_(false) {}
+
+Connections::Lease::Lease(Connections* owner)
+    : owner_(owner), connection_(owner->writer_.get()), is_writer_(true) {}
+
+Connections::Lease::Lease(Lease&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)),
+      reader_(std::move(other.reader_)),
+      connection_(other.connection_),
+      is_writer_(other.is_writer_) {}
+
+Connections::Lease::~Lease() {
+  if (owner_ == nullptr) return;
+  if (is_writer_) {
+    owner_->release_writer();
+    return;
+  }
+  const base::MutexLock lock(owner_->readers_mu_);
+  owner_->idle_readers_.push_back(std::move(reader_));
+}
+
+bool Connections::thread_holds_writer() const noexcept {
+  return writer_owner_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+Status Connections::acquire_writer() {
+  if (thread_holds_writer()) {
+    ++writer_depth_;
+    return {};
+  }
+  std::unique_lock lock(writer_mu_);
+  const auto deadline =
+      std::chrono::system_clock::now() + std::chrono::milliseconds(options_.busy_timeout_ms);
+  const bool free = writer_free_.wait_until(lock, deadline, [this] { return writer_depth_ == 0; });
+  if (!free) {
+    return Status::busy(base::str_cat("'", path_, "': another thread of this process has been ",
+                                      "writing for ", options_.busy_timeout_ms, " ms"));
+  }
+  writer_depth_ = 1;
+  writer_owner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  return {};
+}
+
+void Connections::release_writer() noexcept {
+  if (writer_depth_ > 1) {
+    --writer_depth_;
+    return;
+  }
+  {
+    const std::lock_guard lock(writer_mu_);
+    writer_owner_.store(std::thread::id(), std::memory_order_relaxed);
+    writer_depth_ = 0;
+  }
+  writer_free_.notify_one();
+}
+
+Result<Connections::Lease> Connections::writer() {
+  if (options_.read_only) {
+    return Status::failed_precondition(
+        base::str_cat("'", path_, "' is open read-only: open it for writing to change it"));
+  }
+  LOCI_RETURN_IF_ERROR(acquire_writer());
+  return Lease(this);
+}
+
+Result<Connections::Lease> Connections::reader() {
+  if (memory_ || thread_holds_writer()) {
+    LOCI_RETURN_IF_ERROR(acquire_writer());
+    return Lease(this);
+  }
+  {
+    const base::MutexLock lock(readers_mu_);
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<sqlite::Connection> reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return Lease(this, std::move(reader));
+    }
+  }
+  sqlite::OpenOptions options = options_;
+  options.create = false;
+  LOCI_ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Connection> reader,
+                        sqlite::Connection::open(path_, options));
+  return Lease(this, std::move(reader));
+}
+
+void Connections::drop_idle_readers() {
+  const base::MutexLock lock(readers_mu_);
+  idle_readers_.clear();
+}
+
+}  // namespace loci::db

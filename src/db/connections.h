@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+#include "loci/status.h"
+#include "sqlite/connection.h"
+
+namespace loci::db {
+
+/// The connections of one open file: one writer, taken by one thread at a time and re-entrant for
+/// that thread, and as many readers as threads read at once, kept for the next one.
+/// A `:memory:` database has the writer only; readers then take their turn on it.
+///
+/// Threads: safe from any thread.
+class Connections {
+ public:
+  static Result<std::unique_ptr<Connections>> open(const std::string& path,
+                                                   const sqlite::OpenOptions& options);
+
+  /// A connection held for one operation; goes back when this is destroyed.
+  class Lease {
+   public:
+    Lease(Lease&& other) noexcept;
+    Lease& operator=(Lease&&) = delete;
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease();
+    [[nodiscard]] sqlite::Connection& connection() const noexcept { return *connection_; }
+    /// The writer's connection, whose snapshot may hold uncommitted rows.
+    [[nodiscard]] bool is_writer() const noexcept { return is_writer_; }
+
+   private:
+    friend class Connections;
+    Lease(Connections* owner, std::unique_ptr<sqlite::Connection> reader);
+    explicit Lease(Connections* owner);
+    Connections* owner_;                          // must outlive this: the database
+    std::unique_ptr<sqlite::Connection> reader_;  // null for the writer
+    sqlite::Connection* connection_;
+    bool is_writer_;
+  };
+
+  /// Waits for other writing threads of this process up to the busy time-out (kBusy).
+  /// kFailedPrecondition for a read-only database.
+  Result<Lease> writer();
+  /// A reader; the writer itself for the thread that holds it, and for `:memory:`.
+  Result<Lease> reader();
+  /// Whether the calling thread holds the writer.
+  [[nodiscard]] bool thread_holds_writer() const noexcept;
+  /// Drops idle readers: they would hold back VACUUM's truncating checkpoint.
+  void drop_idle_readers();
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
+
+ private:
+  Connections(std::string path, const sqlite::OpenOptions& options);
+  Status acquire_writer();
+  void release_writer() noexcept;
+
+  const std::string path_;
+  const sqlite::OpenOptions options_;
+  bool memory_ = false;
+  std::unique_ptr<sqlite::Connection> writer_;  // used by the thread that owns it
+
+  std::mutex writer_mu_;  // std: condition_variable wants it
+  std::condition_variable writer_free_;
+  std::atomic<std::thread::id> writer_owner_{};
+  int writer_depth_ = 0;  // under writer_mu_ or by the owner
+
+  base::Mutex readers_mu_;
+  std::vector<std::unique_ptr<sqlite::Connection>> idle_readers_ LOCI_GUARDED_BY(readers_mu_);
+};
+
+}  // namespace loci::db

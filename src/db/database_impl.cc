@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "db/database_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "store/maintenance.h"
+#include "store/rows.h"
+
+namespace loci::db {
+namespace {
+
+/// Rows embedded per call of the model.
+constexpr int64_t kEmbedBatch = 256;
+
+std::string embedder_key(const CollectionSpec& spec, std::string_view column) {
+  return base::str_cat(base::ascii_lower(spec.name), "\n", column);
+}
+
+}  // namespace
+
+DatabaseImpl::DatabaseImpl(std::unique_ptr<Connections> connections)
+    : connections_(std::move(connections)) {
+  metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
+    const base::MutexLock lock(mu_);
+    const auto found = metrics_.find(name);
+    return found == metrics_.end() ? DistanceFunction() : found->second;
+  };
+}
+
+Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path,
+                                                         const DatabaseOptions& options) {
+  const sqlite::OpenOptions open_options{.create = options.create && !options.read_only,
+                                         .read_only = options.read_only,
+                                         .full_sync = options.durability == Durability::kFull,
+                                         .busy_timeout_ms = options.busy_timeout_ms};
+  LOCI_ASSIGN_OR_RETURN(std::unique_ptr<Connections> connections,
+                        Connections::open(path, open_options));
+  std::shared_ptr<DatabaseImpl> impl(new DatabaseImpl(std::move(connections)));
+  LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, impl->connections_->reader());
+  LOCI_RETURN_IF_ERROR(store::schema_version(lease.connection()).status());
+  return impl;
+}
+
+Status DatabaseImpl::write(const std::function<Status(sqlite::Connection&)>& body) {
+  LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->writer());
+  sqlite::Connection& connection = lease.connection();
+  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
+                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
+  Status status = body(connection);
+  if (status.ok()) status = transaction.commit();
+  if (!status.ok()) {
+    transaction.rollback();
+    catalog_.invalidate();  // the rolled-back schema cookie may come again
+  }
+  return status;
+}
+
+Status DatabaseImpl::attach(sqlite::Connection& connection, const store::Source& source) {
+  LOCI_RETURN_IF_ERROR(store::recreate_triggers(connection, source));
+  if (!source.fts_table.empty()) LOCI_RETURN_IF_ERROR(store::rebuild_fts(connection, source));
+  return {};
+}
+
+Status DatabaseImpl::write_source(
+    std::string_view name,
+    const std::function<Status(sqlite::Connection&, const CatalogEntry&)>& body) {
+  return write([&](sqlite::Connection& connection) -> Status {
+    LOCI_ASSIGN_OR_RETURN(EntryPtr entry, catalog_.find(connection, name));
+    if (!entry->attached) {
+      LOCI_RETURN_IF_ERROR(attach(connection, entry->source));
+      catalog_.invalidate();
+      LOCI_ASSIGN_OR_RETURN(entry, catalog_.find(connection, name));
+    }
+    LOCI_ASSIGN_OR_RETURN(const store::LogPosition before, store::newest(connection));
+    LOCI_RETURN_IF_ERROR(body(connection, *entry));
+    if (!(before == last_written_)) {
+      LOCI_RETURN_IF_ERROR(embed_pending(connection, entry->source, 0, {}).status());
+    }
+    LOCI_ASSIGN_OR_RETURN(last_written_, store::newest(connection));
+    return {};
+  });
+}
+
+Status DatabaseImpl::read_source(
+    std::string_view name,
+    const std::function<Status(sqlite::Connection&, const CatalogEntry&, bool)>& body) {
+  LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
+  sqlite::Connection& connection = lease.connection();
+  const bool uncommitted = connection.in_transaction();
+  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction snapshot,
+                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
+  LOCI_ASSIGN_OR_RETURN(const EntryPtr entry, catalog_.find(connection, name));
+  LOCI_RETURN_IF_ERROR(body(connection, *entry, uncommitted));
+  return snapshot.commit();
+}
+
+Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& connection,
+                                                          const CatalogEntry& entry,
+                                                          bool uncommitted) {
+  const ImageReader reader(entry.source, metric_lookup_);
+  if (!entry.attached) {
+    LOCI_ASSIGN_OR_RETURN(
+        ImageView view,
+        reader.private_view(connection,
+                            base::str_cat("detached: the triggers of '", entry.source.table,
+                                          "' are missing or altered, so its rows are read for ",
+                                          "every search; reindex attaches it again")));
+    return std::optional<ImageView>(std::move(view));
+  }
+  return reader.view(connection, entry.image, uncommitted);
+}
+
+std::shared_ptr<Embedder> DatabaseImpl::embedder(const CollectionSpec& spec,
+                                                 const VectorColumn& column) {
+  if (column.model.empty()) return nullptr;
+  const std::string key = embedder_key(spec, column.name);
+  {
+    const base::MutexLock lock(mu_);
+    const auto found = embedders_.find(key);
+    if (found != embedders_.end() && found->second->identity() == column.model) {
+      return found->second;
+    }
+  }
+  Result<std::shared_ptr<Embedder>> built_in = make_embedder(column.model);
+  if (!built_in.has_value()) return nullptr;
+  const base::MutexLock lock(mu_);
+  return embedders_[key] = *built_in;
+}
+
+Status DatabaseImpl::set_embedder(const CollectionSpec& spec, std::string_view column_name,
+                                  std::shared_ptr<Embedder> embedder) {
+  const auto column =
+      std::find_if(spec.vectors.begin(), spec.vectors.end(), [&](const VectorColumn& candidate) {
+        return column_name.empty() || candidate.name == column_name;
+      });
+  if (column == spec.vectors.end()) {
+    return Status::invalid_argument(
+        base::str_cat("collection '", spec.name, "': no vector column '", column_name, "'"));
+  }
+  if (embedder == nullptr) return Status::invalid_argument("set_embedder: the embedder is null");
+  if (embedder->identity() != column->model || embedder->dim() != column->dim) {
+    return Status::failed_precondition(base::str_cat(
+        "collection '", spec.name, "', column '", column->name, "': its vectors come from model '",
+        column->model, "' (dim ", column->dim, "), the embedder is '", embedder->identity(),
+        "' (dim ", embedder->dim(), "); vectors of two models cannot be compared"));
+  }
+  const base::MutexLock lock(mu_);
+  embedders_[embedder_key(spec, column->name)] = std::move(embedder);
+  return {};
+}
+
+void DatabaseImpl::register_metric(std::string_view name, DistanceFunction distance) {
+  {
+    const base::MutexLock lock(mu_);
+    metrics_[std::string(name)] = std::move(distance);
+  }
+  catalog_.drop_images();  // those built without it
+}
+
+Result<int64_t> DatabaseImpl::embed_pending(sqlite::Connection& connection,
+                                            const store::Source& source, int64_t limit,
+                                            const std::function<void(int64_t)>& progress) {
+  int64_t done = 0;
+  for (size_t column = 0; column < source.spec.vectors.size(); ++column) {
+    const std::shared_ptr<Embedder> model = embedder(source.spec, source.spec.vectors[column]);
+    if (model == nullptr) continue;
+    RowId after = kNoRow;
+    while (limit == 0 || done < limit) {
+      const int64_t want = limit == 0 ? kEmbedBatch : std::min(kEmbedBatch, limit - done);
+      LOCI_ASSIGN_OR_RETURN(const std::vector<store::PendingRow> rows,
+                            store::read_pending(connection, source, column, after, want));
+      if (rows.empty()) break;
+      std::vector<std::string_view> texts;
+      for (const store::PendingRow& row : rows) texts.push_back(row.text);
+      LOCI_ASSIGN_OR_RETURN(const std::vector<float> vectors,
+                            model->embed(texts, EmbedPurpose::kDocument));
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const VectorView vector = VectorView(vectors).subspan(i * model->dim(), model->dim());
+        LOCI_RETURN_IF_ERROR(store::put_vector(connection, source, column, rows[i].rowid, vector));
+      }
+      done += static_cast<int64_t>(rows.size());
+      after = rows.back().rowid;
+      if (progress) progress(done);
+    }
+  }
+  return done;
+}
+
+}  // namespace loci::db

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/mutex.h"
+#include "db/catalog.h"
+#include "db/connections.h"
+#include "loci/database.h"
+#include "store/log.h"
+
+namespace loci::db {
+
+/// What the handles of one database share: its connections, catalog, embedders and metrics.
+///
+/// Threads: safe from any thread.
+class DatabaseImpl {
+ public:
+  static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
+                                                    const DatabaseOptions& options);
+
+  using EntryPtr = std::shared_ptr<const CatalogEntry>;
+
+  /// Runs `body` in a write transaction (a savepoint inside one of this thread's own).
+  Status write(const std::function<Status(sqlite::Connection&)>& body);
+  /// write() on one source, attached again first when its triggers were lost; rows that other
+  /// programs left pending are embedded in the same transaction.
+  Status write_source(std::string_view name,
+                      const std::function<Status(sqlite::Connection&, const CatalogEntry&)>& body);
+  /// Runs `body` in one read snapshot. `uncommitted`: it may hold rows of this thread's
+  /// transaction.
+  Status read_source(std::string_view name,
+                     const std::function<Status(sqlite::Connection&, const CatalogEntry&,
+                                                bool uncommitted)>& body);
+
+  /// A view of what the snapshot sees of an entry; `retry` asks the caller for a newer snapshot.
+  Result<std::optional<ImageView>> image_view(sqlite::Connection& connection,
+                                              const CatalogEntry& entry, bool uncommitted);
+
+  /// The embedder of a column, or null when its model is neither built in nor given.
+  std::shared_ptr<Embedder> embedder(const CollectionSpec& spec, const VectorColumn& column);
+  Status set_embedder(const CollectionSpec& spec, std::string_view column,
+                      std::shared_ptr<Embedder> embedder);
+  void register_metric(std::string_view name, DistanceFunction distance);
+
+  /// Embeds up to `limit` (0: all) pending rows of every model column, inside a write transaction.
+  Result<int64_t> embed_pending(sqlite::Connection& connection, const store::Source& source,
+                                int64_t limit, const std::function<void(int64_t)>& progress);
+
+  [[nodiscard]] Connections& connections() noexcept { return *connections_; }
+  [[nodiscard]] Catalog& catalog() noexcept { return catalog_; }
+  [[nodiscard]] const std::string& path() const noexcept { return connections_->path(); }
+
+ private:
+  explicit DatabaseImpl(std::unique_ptr<Connections> connections);
+  Status attach(sqlite::Connection& connection, const store::Source& source);
+
+  std::unique_ptr<Connections> connections_;
+  Catalog catalog_;
+  base::Mutex mu_;
+  // owners: this and the operations in progress
+  std::map<std::string, std::shared_ptr<Embedder>> embedders_ LOCI_GUARDED_BY(mu_);
+  std::map<std::string, DistanceFunction, std::less<>> metrics_ LOCI_GUARDED_BY(mu_);
+  MetricLookup metric_lookup_;
+  /// Where the log stood after this process's last write: moved since means others have written.
+  store::LogPosition last_written_;  // by the thread that holds the writer
+};
+
+}  // namespace loci::db

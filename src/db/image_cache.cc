@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How searches stay true to the rows that SQL sees.
+//
+// An image is a function of a snapshot: it stands at a log position (scn, token), and holds exactly
+// the committed rows of that moment. A search opens a read transaction, reads the newest position
+// of its snapshot and compares:
+//   equal            the image is what the snapshot sees;
+//   snapshot newer   the rows named by the log entries between are read again from the table, in
+//                    this snapshot, and the image moves forward for everyone;
+//   image newer      another thread moved it past our snapshot: begin a newer snapshot;
+//   entry not found  the log was rolled back, restored or compacted: build the image anew.
+// Rows of an open transaction never enter the shared image. They are put into a small image of
+// their own, and hide their old selves in the shared one.
+//
+// Invariants: (1) SharedImage::position changes only with its image, under the exclusive lock.
+// (2) A view holds the shared lock while it lives, so the image it reads cannot move.
+// (3) No lock is taken while another of this file is held.
+// Cost: one indexed look-up of the log a search; O(changed rows) to move forward.
+// Tested by database_test.cc, tests/store_model_test.cc, tests/concurrency_test.cc.
+#include "db/image_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/rows.h"
+
+namespace loci::db {
+namespace {
+
+index::ImageRow to_image_row(const store::IndexRow& row) {
+  return {
+      .rowid = row.rowid, .archived = row.archived, .vectors = row.vectors, .filters = row.filters};
+}
+
+bool nearer(const index::Neighbor& a, const index::Neighbor& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.rowid < b.rowid;
+}
+
+}  // namespace
+
+Result<index::ScanOutcome> ImageView::search(const index::ScanQuery& query) const {
+  if (base_ == nullptr) return own_->search(query);
+  if (!own_.has_value()) return base_->search(query);
+  index::ScanQuery without_changed = query;
+  without_changed.hidden = hidden_;
+  LOCI_ASSIGN_OR_RETURN(index::ScanOutcome outcome, base_->search(without_changed));
+  LOCI_ASSIGN_OR_RETURN(const index::ScanOutcome own, own_->search(query));
+  std::vector<index::Neighbor> merged(outcome.neighbors.size() + own.neighbors.size());
+  std::merge(outcome.neighbors.begin(), outcome.neighbors.end(), own.neighbors.begin(),
+             own.neighbors.end(), merged.begin(), nearer);
+  if (query.k != 0 && merged.size() > query.k) merged.resize(query.k);
+  outcome.neighbors = std::move(merged);
+  outcome.passed_filter += own.passed_filter;
+  outcome.scanned += own.scanned;
+  outcome.reranked += own.reranked;
+  outcome.filter_us += own.filter_us;
+  outcome.scan_us += own.scan_us;
+  return outcome;
+}
+
+std::vector<RowId> ImageView::rowids() const {
+  std::vector<RowId> rows = base_ != nullptr ? base_->rowids() : std::vector<RowId>{};
+  std::erase_if(
+      rows, [this](RowId row) { return std::binary_search(hidden_.begin(), hidden_.end(), row); });
+  if (own_.has_value()) {
+    const std::vector<RowId> own = own_->rowids();
+    rows.insert(rows.end(), own.begin(), own.end());
+    std::sort(rows.begin(), rows.end());
+  }
+  return rows;
+}
+
+size_t ImageView::rows() const {
+  size_t count = own_.has_value() ? own_->size() : 0;
+  if (base_ == nullptr) return count;
+  count += base_->size();
+  for (const RowId row : hidden_) count -= base_->contains(row) ? 1 : 0;
+  return count;
+}
+
+size_t ImageView::vector_count(size_t column) const {
+  return (base_ != nullptr ? base_->vector_count(column) : 0) +
+         (own_.has_value() ? own_->vector_count(column) : 0);
+}
+
+index::ImageLayout ImageReader::layout() const {
+  index::ImageLayout layout;
+  for (const VectorColumn& column : source_.spec.vectors) {
+    index::ColumnLayout out{.dim = column.dim, .metric = column.metric, .custom = {}};
+    if (column.metric == Metric::kCustom) out.custom = metrics_(column.custom_metric);
+    layout.columns.push_back(std::move(out));
+  }
+  for (const FilterColumn& column : source_.spec.filters) layout.filters.push_back(column.type);
+  return layout;
+}
+
+Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
+  LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout()));
+  LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, [&](const store::IndexRow& row) {
+    return image.put(to_image_row(row));
+  }));
+  return image;
+}
+
+Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
+                          index::Image& image) const {
+  for (const RowId row : rows) {
+    LOCI_ASSIGN_OR_RETURN(const bool there, store::read_one(connection, source_, row,
+                                                            [&](const store::IndexRow& read) {
+                                                              return image.put(to_image_row(read));
+                                                            }));
+    if (!there) image.erase(row);
+  }
+  return {};
+}
+
+Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& shared) const {
+  const base::WriterLock lock(shared.mu);
+  if (shared.image.has_value()) {
+    LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+    if (shared.position == newest) return true;
+    if (shared.position.scn > newest.scn) return false;
+    LOCI_ASSIGN_OR_RETURN(store::Changes changes,
+                          store::changes_since(connection, source_.id, shared.position));
+    if (!changes.rebuild) {
+      if (const Status applied = apply(connection, changes.rows, *shared.image); !applied.ok()) {
+        shared.image.reset();  // half applied: the next search builds it anew
+        return applied;
+      }
+      shared.position = changes.to;
+      return true;
+    }
+  }
+  shared.image.reset();
+  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+  LOCI_ASSIGN_OR_RETURN(shared.image, build(connection));
+  shared.position = newest;
+  return true;
+}
+
+Result<std::optional<ImageView>> ImageReader::view(sqlite::Connection& connection,
+                                                   const std::shared_ptr<SharedImage>& shared,
+                                                   bool uncommitted) const {
+  if (uncommitted) {
+    LOCI_ASSIGN_OR_RETURN(ImageView own, overlay(connection, shared));
+    return std::optional<ImageView>(std::move(own));
+  }
+  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ImageView view;
+    view.shared_ = shared;
+    view.hold_ = std::shared_lock(shared->mu);
+    if (shared->image.has_value() && shared->position == newest) {
+      view.base_ = &*shared->image;
+      return std::optional<ImageView>(std::move(view));
+    }
+    view.hold_ = {};
+    if (attempt == 0) {
+      LOCI_ASSIGN_OR_RETURN(const bool current, advance(connection, *shared));
+      if (!current) break;
+    }
+  }
+  return std::optional<ImageView>();
+}
+
+Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,
+                                       const std::shared_ptr<SharedImage>& shared) const {
+  ImageView view;
+  view.shared_ = shared;
+  view.hold_ = std::shared_lock(shared->mu);
+  if (!shared->image.has_value()) {
+    view.hold_ = {};
+    return private_view(connection, "own transaction: rows read from its snapshot");
+  }
+  LOCI_ASSIGN_OR_RETURN(store::Changes changes,
+                        store::changes_since(connection, source_.id, shared->position));
+  if (changes.rebuild) {
+    view.hold_ = {};
+    return private_view(connection, "own transaction: rows read from its snapshot");
+  }
+  view.base_ = &*shared->image;
+  if (changes.rows.empty()) return view;
+  LOCI_ASSIGN_OR_RETURN(index::Image own, index::Image::create(layout()));
+  LOCI_RETURN_IF_ERROR(apply(connection, changes.rows, own));
+  view.own_ = std::move(own);
+  view.hidden_ = std::move(changes.rows);
+  view.note_ = "own transaction: its uncommitted rows are scanned apart";
+  return view;
+}
+
+Result<ImageView> ImageReader::private_view(sqlite::Connection& connection,
+                                            std::string_view note) const {
+  ImageView view;
+  LOCI_ASSIGN_OR_RETURN(view.own_, build(connection));
+  view.note_ = note;
+  return view;
+}
+
+}  // namespace loci::db

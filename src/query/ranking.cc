@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Words of a user as an FTS5 query, and the fusion of two ranked lists.
+//
+// FTS5 has a query language of its own (AND, NOT, NEAR, ^, *, column filters) in which almost any
+// punctuation is a syntax error. A quoted string is always a phrase of it, whatever it holds, and
+// is cut by the same tokenizer as the rows. So the text is cut here only where every tokenizer
+// cuts, at ASCII and at common Unicode punctuation and spaces, and each piece is quoted: `state-
+// of-the-art` is four words to be found on their own, not a phrase that must occur as it is.
+//
+// Reciprocal rank fusion needs no scores, so distances and BM25 need not be brought to one scale.
+// Source: Cormack, Clarke, Buettcher, SIGIR 2009, with their constant 60.
+// Tested by ranking_test.cc.
+#include "query/ranking.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/strings.h"
+
+namespace loci::query {
+namespace {
+
+/// More words than this cost time and no longer change the answer.
+constexpr size_t kMaxWords = 64;
+constexpr double kRankOffset = 60;
+constexpr size_t kLeastDepth = 100;
+constexpr size_t kDepthPerResult = 4;
+
+/// Whether a code point may be part of a word. Beyond ASCII only the blocks of spaces, punctuation
+/// and symbols are cut out: what FTS5's unicode61 cuts besides is cut by FTS5 itself.
+bool is_word(char32_t c) noexcept {
+  if (c < 0x80) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  }
+  if (c == 0xAA || c == 0xB5 || c == 0xBA) return true;             // ordinals, micro
+  if (c < 0xC0 || c == 0xD7 || c == 0xF7) return false;             // Latin-1 signs
+  if (c >= 0x2000 && c <= 0x2BFF) {                                 // punctuation .. arrows
+    return (c >= 0x2070 && c <= 0x209F) || (c >= 0x2100 && c <= 0x218F) ||
+           (c >= 0x2460 && c <= 0x249B);
+  }
+  if (c >= 0x3000 && c <= 0x3004) return false;                     // ideographic space, stops
+  if (c >= 0x3008 && c <= 0x3020) return false;                     // brackets
+  if (c >= 0xFF00 && c <= 0xFF0F) return false;                     // full-width punctuation
+  return c != base::kReplacementCharacter && c != 0xFEFF;
+}
+
+}  // namespace
+
+std::string fts_query(std::string_view text) {
+  std::string query;
+  std::unordered_set<std::string_view> seen;
+  const auto add = [&](std::string_view word) {
+    if (word.empty() || seen.size() >= kMaxWords || !seen.insert(word).second) return;
+    base::str_append(query, query.empty() ? "" : " OR ", "\"", word, "\"");
+  };
+  size_t begin = 0;
+  for (size_t i = 0; i < text.size();) {
+    const size_t at = i;
+    if (is_word(base::next_codepoint(text, &i))) continue;
+    add(text.substr(begin, at - begin));
+    begin = i;
+  }
+  add(text.substr(begin));
+  return query;
+}
+
+size_t fusion_depth(size_t k) noexcept {
+  constexpr size_t kLargest = SIZE_MAX / kDepthPerResult;
+  return std::max(kLeastDepth, std::min(k, kLargest) * kDepthPerResult);
+}
+
+std::vector<FusedHit> fuse_rrf(std::span<const index::Neighbor> vector_arm,
+                               std::span<const store::TextHit> text_arm, size_t k) {
+  std::vector<FusedHit> hits;
+  hits.reserve(vector_arm.size() + text_arm.size());
+  std::unordered_map<int64_t, size_t> position;  // row -> place in `hits`
+  position.reserve(vector_arm.size());
+  for (size_t rank = 1; rank <= vector_arm.size(); ++rank) {
+    const index::Neighbor& neighbor = vector_arm[rank - 1];
+    position.emplace(to_int(neighbor.rowid), hits.size());
+    hits.push_back({.rowid = neighbor.rowid,
+                    .distance = neighbor.distance,
+                    .bm25 = std::nullopt,
+                    .score = 1 / (kRankOffset + static_cast<double>(rank))});
+  }
+  for (size_t rank = 1; rank <= text_arm.size(); ++rank) {
+    const store::TextHit& hit = text_arm[rank - 1];
+    const double score = 1 / (kRankOffset + static_cast<double>(rank));
+    if (const auto found = position.find(to_int(hit.rowid)); found != position.end()) {
+      hits[found->second].bm25 = hit.bm25;
+      hits[found->second].score += score;
+      continue;
+    }
+    hits.push_back(
+        {.rowid = hit.rowid, .distance = std::nullopt, .bm25 = hit.bm25, .score = score});
+  }
+  const auto better = [](const FusedHit& a, const FusedHit& b) {
+    return a.score != b.score ? a.score > b.score : a.rowid < b.rowid;
+  };
+  const size_t count = k == 0 ? hits.size() : std::min(k, hits.size());
+  std::partial_sort(hits.begin(), hits.begin() + static_cast<std::ptrdiff_t>(count), hits.end(),
+                    better);
+  hits.resize(count);
+  return hits;
+}
+
+}  // namespace loci::query

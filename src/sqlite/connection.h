@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "loci/status.h"
+#include "loci/types.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace loci::sqlite {
+
+/// How a connection is opened; every connection of a database is opened alike (docs/design).
+struct OpenOptions {
+  bool create = true;
+  bool read_only = false;
+  bool full_sync = false;  ///< synchronous=FULL instead of NORMAL
+  int busy_timeout_ms = 5000;
+};
+
+class Connection;
+
+/// A prepared statement. Resets itself and clears its bindings at the end of every use.
+/// Threads: as its Connection, one at a time.
+class Statement {
+ public:
+  Statement() noexcept = default;
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&& other) noexcept;
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement();
+
+  /// Parameters count from 1. Text and blobs are borrowed until reset(): keep them alive.
+  Status bind_null(int index);
+  Status bind(int index, int64_t value);
+  Status bind(int index, double value);
+  Status bind(int index, std::string_view text);
+  Status bind(int index, std::span<const std::byte> blob);
+  // Exact matches for what would otherwise convert in two ways.
+  Status bind(int index, int value) { return bind(index, static_cast<int64_t>(value)); }
+  Status bind(int index, const char* text) { return bind(index, std::string_view(text)); }
+  Status bind(int index, const std::string& text) { return bind(index, std::string_view(text)); }
+  /// Binds by kind; bool as 0 or 1.
+  Status bind(int index, const Value& value);
+
+  /// True when a row is there, false at the end. An error resets the statement.
+  [[nodiscard]] Result<bool> step();
+  /// Steps to the end, drops rows, resets.
+  Status run();
+  /// Ends the current use: the read transaction of an autocommit SELECT ends here.
+  void reset() noexcept;
+
+  /// Columns of the current row count from 0. Views live until the next step or reset.
+  [[nodiscard]] int column_count() const noexcept;
+  [[nodiscard]] std::string_view column_name(int column) const noexcept;
+  [[nodiscard]] bool is_null(int column) const noexcept;
+  [[nodiscard]] int64_t column_int(int column) const noexcept;
+  [[nodiscard]] double column_double(int column) const noexcept;
+  [[nodiscard]] std::string_view column_text(int column) const noexcept;
+  [[nodiscard]] std::span<const std::byte> column_blob(int column) const noexcept;
+  /// By SQLite's storage class; a BLOB as X'..' text.
+  [[nodiscard]] Value column_value(int column) const;
+
+ private:
+  friend class Connection;
+  Statement(Connection* connection, sqlite3_stmt* stmt, bool* cache_busy) noexcept;
+  Status check_bind(int code);
+  void release() noexcept;
+
+  Connection* connection_ = nullptr;  // must outlive this: the Connection that prepared it
+  sqlite3_stmt* stmt_ = nullptr;
+  bool* cache_busy_ = nullptr;  // of the cache's entry; null: this owns stmt_
+};
+
+/// One SQLite connection, opened as design section 2 says. Move-only.
+/// Threads: one thread at a time (SQLITE_OPEN_NOMUTEX).
+class Connection {
+ public:
+  /// Errors: kNotFound, kInvalidArgument (a directory), kCorruption (not a database), kIoError,
+  /// kBusy, kFailedPrecondition (read-only where writing was asked).
+  static Result<std::unique_ptr<Connection>> open(const std::string& path,
+                                                  const OpenOptions& options);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  /// Prepares once and keeps the statement for the life of the connection, keyed by its text:
+  /// for texts that recur. A cached statement in use is never handed out twice: a second one is
+  /// prepared then.
+  Result<Statement> cached(std::string_view sql);
+  /// Prepares for one use.
+  Result<Statement> prepare(std::string_view sql);
+  /// Runs statements without parameters; drops rows.
+  Status exec(std::string_view sql);
+
+  [[nodiscard]] int64_t last_insert_rowid() const noexcept;
+  [[nodiscard]] int64_t changes() const noexcept;
+  [[nodiscard]] bool in_transaction() const noexcept;
+  [[nodiscard]] bool read_only() const noexcept;
+  /// Opened as immutable: a WAL database in a folder where no -shm can be made.
+  [[nodiscard]] bool immutable() const noexcept;
+  /// Resolved file name; empty for :memory:.
+  [[nodiscard]] const std::string& path() const noexcept;
+  /// The status that belongs to an SQLite result code of this connection, with its message.
+  [[nodiscard]] Status error(int sqlite_code, std::string_view what) const;
+  [[nodiscard]] sqlite3* handle() const noexcept;
+
+ private:
+  friend class Statement;
+  friend class Transaction;
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  static Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
+                                                       const std::string& path,
+                                                       const OpenOptions& options);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A transaction, or a savepoint when one is open already. Rolls back unless committed.
+class Transaction {
+ public:
+  enum class Kind : uint8_t { kRead, kWrite };
+  /// kWrite is BEGIN IMMEDIATE, retried with backoff until the busy time-out (kBusy).
+  static Result<Transaction> begin(Connection& connection, Kind kind);
+  Transaction(Transaction&& other) noexcept;
+  Transaction& operator=(Transaction&& other) noexcept;
+  ~Transaction();
+  /// On failure the transaction is rolled back and the error says why.
+  Status commit();
+  void rollback() noexcept;
+
+ private:
+  Transaction(Connection* connection, int savepoint_depth) noexcept;
+  Connection* connection_ = nullptr;  // must outlive this: the connection
+  int savepoint_depth_ = 0;           // 0: a real transaction
+};
+
+/// The version of the SQLite in use, such as "3.53.2".
+[[nodiscard]] std::string_view library_version() noexcept;
+/// "name" quoted as an SQL identifier, 'text' as an SQL string.
+[[nodiscard]] std::string quote_identifier(std::string_view name);
+[[nodiscard]] std::string quote_text(std::string_view text);
+
+}  // namespace loci::sqlite

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "sqlite/connection.h"
+#include "sqlite/sqlite_api.h"
+
+namespace loci::sqlite {
+
+struct CloseConnection {
+  void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
+};
+struct FinalizeStatement {
+  void operator()(sqlite3_stmt* stmt) const noexcept { sqlite3_finalize(stmt); }
+};
+using DatabaseHandle = std::unique_ptr<sqlite3, CloseConnection>;
+using StatementHandle = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
+/// Lets the cache be asked with a string_view, without making a string.
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>()(text);
+  }
+};
+
+struct CachedStatement {
+  StatementHandle stmt;
+  bool busy = false;
+};
+
+/// How long to wait for a lock, and since when.
+struct BusyWait {
+  int timeout_ms = 0;
+  int64_t since_ns = 0;
+  uint64_t jitter = 0;
+};
+
+struct Connection::Impl {
+  DatabaseHandle db;  // closed last: declared before the statements
+  std::string path;
+  bool read_only = false;
+  bool immutable = false;
+  int savepoint_depth = 0;
+  BusyWait busy;
+  /// By text. Nodes do not move, so a Statement may point at `busy`.
+  std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
+};
+
+}  // namespace loci::sqlite
