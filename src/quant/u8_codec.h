@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows as one byte per component (one bit for hamming), with a proven bound on what was lost.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "loci/status.h"
+#include "loci/types.h"
+
+namespace loci::quant {
+
+/// What a code needs beside its bytes. Kept as five parallel arrays (see RowBlock). The meaning of
+/// aux and delta depends on the metric and is proven in u8_codec.cc.
+struct RowParams {
+  float lo = 0;  ///< component j is about lo + step * code[j]
+  float step = 0;
+  float err = 0;    ///< at least ||x - decoded x|| (L2 norm; L1 norm for kL1), rounding included
+  float aux = 0;    ///< l2, cosine, angular: at most ||decoded x||^2; dot: at least ||x||
+  float delta = 0;  ///< l2, cosine, angular: at most ||x||^2 - aux; else 0
+};
+
+/// The data range that a kL1 codec spreads its grid over. Values outside are clamped: sound, as
+/// each row stores its true error, but looser. Other metrics fit each row and ignore it.
+struct U8Range {
+  float min = 0;
+  float max = 1;
+};
+
+/// Encodes rows. Immutable; threads: any.
+///
+/// Distances here are *reduced*: monotone in the metric's distance and free of roots.
+///   kL2 squared L2    kCosine, kAngular 1 - cos    kDot -dot    kL1, kHamming as they are
+class U8Codec {
+ public:
+  /// kInvalidArgument: dim not in 1..8192, a range that is not finite or empty;
+  /// kUnsupported: kCustom.
+  static Result<U8Codec> create(Metric metric, size_t dim, U8Range range = {});
+
+  [[nodiscard]] Metric metric() const noexcept { return metric_; }
+  [[nodiscard]] size_t dim() const noexcept { return dim_; }
+  /// Bytes of one code row, padding included: a multiple of 64.
+  [[nodiscard]] size_t stride() const noexcept { return stride_; }
+
+  /// Encodes `row` (dim() finite components; not all zero for cosine and angular) into stride()
+  /// bytes; padding is zeroed. Cost O(dim). Whatever the values, even non-finite ones, the row is
+  /// never wrongly dropped: what cannot be coded gets an infinite `err`.
+  [[nodiscard]] RowParams encode(VectorView row, std::span<uint8_t> code) const noexcept;
+
+  /// The grid of kL1.
+  [[nodiscard]] float grid_lo() const noexcept { return grid_lo_; }
+  [[nodiscard]] float grid_step() const noexcept { return grid_step_; }
+
+ private:
+  U8Codec(Metric metric, size_t dim) noexcept;
+
+  Metric metric_;
+  size_t dim_;
+  size_t stride_;
+  float grid_lo_ = 0;
+  float grid_step_ = 0;
+};
+
+}  // namespace loci::quant

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AVX-512 F, BW, DQ, VL: 16 floats or 64 codes at a time, tails by masked loads. The plan is that
+// of avx2.cc; see there for why no sum overflows. Tested by kernels_test.cc against scalar.cc.
+#if defined(__x86_64__)
+
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes the "undefined" operands inside its own intrinsics for bugs (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/kernels.h"
+
+LOCI_SIMD_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt")
+
+namespace loci::simd {
+namespace {
+
+constexpr size_t kPrefetchBytes = 2048;  // as in avx2.cc
+
+__mmask16 tail_mask(size_t count) noexcept { return static_cast<__mmask16>((1u << count) - 1u); }
+
+__m512d low_double(__m512 v) noexcept { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
+__m512d high_double(__m512 v) noexcept { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
+
+/// Two running sums: the low and the high eight of sixteen floats.
+struct Sums {
+  __m512d low;
+  __m512d high;
+};
+
+void add_l2sq(__m512 x, __m512 y, Sums* sums) noexcept {
+  const __m512d low = _mm512_sub_pd(low_double(x), low_double(y));
+  const __m512d high = _mm512_sub_pd(high_double(x), high_double(y));
+  sums->low = _mm512_fmadd_pd(low, low, sums->low);
+  sums->high = _mm512_fmadd_pd(high, high, sums->high);
+}
+
+void add_dot(__m512 x, __m512 y, Sums* sums) noexcept {
+  sums->low = _mm512_fmadd_pd(low_double(x), low_double(y), sums->low);
+  sums->high = _mm512_fmadd_pd(high_double(x), high_double(y), sums->high);
+}
+
+void add_l1(__m512 x, __m512 y, Sums* sums) noexcept {
+  const __m512d low = _mm512_sub_pd(low_double(x), low_double(y));
+  const __m512d high = _mm512_sub_pd(high_double(x), high_double(y));
+  sums->low = _mm512_add_pd(_mm512_abs_pd(low), sums->low);
+  sums->high = _mm512_add_pd(_mm512_abs_pd(high), sums->high);
+}
+
+/// Sum of `Add` over all components; absent lanes of the tail are zero in both, and add zero.
+template <void (*Add)(__m512, __m512, Sums*) noexcept>
+double accumulate(const float* a, const float* b, size_t dim) noexcept {
+  Sums sums = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+  size_t j = 0;
+  for (; j + 16 <= dim; j += 16) Add(_mm512_loadu_ps(a + j), _mm512_loadu_ps(b + j), &sums);
+  if (j < dim) {
+    const __mmask16 mask = tail_mask(dim - j);
+    Add(_mm512_maskz_loadu_ps(mask, a + j), _mm512_maskz_loadu_ps(mask, b + j), &sums);
+  }
+  return _mm512_reduce_add_pd(_mm512_add_pd(sums.low, sums.high));
+}
+
+double l2sq_f32(const float* a, const float* b, size_t dim) noexcept {
+  return accumulate<add_l2sq>(a, b, dim);
+}
+double dot_f32(const float* a, const float* b, size_t dim) noexcept {
+  return accumulate<add_dot>(a, b, dim);
+}
+double l1_f32(const float* a, const float* b, size_t dim) noexcept {
+  return accumulate<add_l1>(a, b, dim);
+}
+
+void prefetch(const uint8_t* p) noexcept {
+  _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetchBytes, _MM_HINT_T0);
+}
+
+__m512i multiply_32(const uint8_t* codes, __m512i query) noexcept {
+  const __m512i wide =
+      _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  return _mm512_madd_epi16(wide, query);
+}
+
+void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+                 int32_t* out) noexcept {
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const uint8_t* const row = codes + i * stride;
+    __m512i sum0 = _mm512_setzero_si512();
+    __m512i sum1 = sum0;
+    __m512i sum2 = sum0;
+    __m512i sum3 = sum0;
+    for (size_t j = 0; j < query.dim_padded; j += 32) {
+      // Four rows by 32 bytes are two lines a step, walked in address order.
+      prefetch(row + 4 * j);
+      prefetch(row + 4 * j + 64);
+      const __m512i q = _mm512_loadu_si512(query.wide + j);
+      sum0 = _mm512_add_epi32(sum0, multiply_32(row + j, q));
+      sum1 = _mm512_add_epi32(sum1, multiply_32(row + stride + j, q));
+      sum2 = _mm512_add_epi32(sum2, multiply_32(row + 2 * stride + j, q));
+      sum3 = _mm512_add_epi32(sum3, multiply_32(row + 3 * stride + j, q));
+    }
+    out[i] = _mm512_reduce_add_epi32(sum0);
+    out[i + 1] = _mm512_reduce_add_epi32(sum1);
+    out[i + 2] = _mm512_reduce_add_epi32(sum2);
+    out[i + 3] = _mm512_reduce_add_epi32(sum3);
+  }
+  for (; i < n; ++i) {
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < query.dim_padded; j += 32) {
+      const __m512i q = _mm512_loadu_si512(query.wide + j);
+      sum = _mm512_add_epi32(sum, multiply_32(codes + i * stride + j, q));
+    }
+    out[i] = _mm512_reduce_add_epi32(sum);
+  }
+}
+
+void scan_sad_u8(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                 int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < stride; j += 64) {
+      prefetch(row + j);
+      sum = _mm512_add_epi64(
+          sum, _mm512_sad_epu8(_mm512_loadu_si512(row + j), _mm512_loadu_si512(query + j)));
+    }
+    out[i] = static_cast<int32_t>(_mm512_reduce_add_epi64(sum));
+  }
+}
+
+void scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                  int32_t* out) noexcept {
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+  const __m512i nibble = _mm512_set1_epi8(15);
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < stride; j += 64) {
+      prefetch(row + j);
+      const __m512i bits =
+          _mm512_xor_si512(_mm512_loadu_si512(row + j), _mm512_loadu_si512(query + j));
+      const __m512i low = _mm512_shuffle_epi8(table, _mm512_and_si512(bits, nibble));
+      const __m512i high =
+          _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(bits, 4), nibble));
+      sum = _mm512_add_epi64(sum,
+                             _mm512_sad_epu8(_mm512_add_epi8(low, high), _mm512_setzero_si512()));
+    }
+    out[i] = static_cast<int32_t>(_mm512_reduce_add_epi64(sum));
+  }
+}
+
+__mmask16 allowed_bits(const uint64_t* allowed, size_t i) noexcept {
+  return allowed == nullptr ? static_cast<__mmask16>(0xFFFF)
+                            : static_cast<__mmask16>(allowed[i / 64] >> (i % 64));
+}
+
+/// Of the lanes in `lanes`: bit k set where row i + k is not dropped.
+__mmask16 kept_bits(const SelectRows& rows, const SelectQuery& q, size_t i,
+                    __mmask16 lanes) noexcept {
+  const __m512 err = _mm512_maskz_loadu_ps(lanes, rows.err + i);
+  const __m512 aux = _mm512_maskz_loadu_ps(lanes, rows.aux + i);
+  const __m512 raw =
+      _mm512_mul_ps(_mm512_set1_ps(q.raw_scale),
+                    _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(lanes, rows.raw + i)));
+  __m512 e = _mm512_fmadd_ps(_mm512_set1_ps(q.aux_scale), aux, _mm512_set1_ps(q.base));
+  e = _mm512_fmadd_ps(_mm512_set1_ps(q.lo_scale), _mm512_maskz_loadu_ps(lanes, rows.lo + i), e);
+  e = _mm512_fmadd_ps(raw, _mm512_maskz_loadu_ps(lanes, rows.step + i), e);
+  const __m512 root = _mm512_add_ps(_mm512_set1_ps(q.root), err);
+  __m512 limit = _mm512_fmadd_ps(_mm512_set1_ps(q.err_weight), err, _mm512_set1_ps(q.limit));
+  limit = _mm512_fmadd_ps(_mm512_set1_ps(q.aux_weight), aux, limit);
+  // "Not greater, or unordered": a NaN keeps the row.
+  lanes = _mm512_mask_cmp_ps_mask(lanes, e, _mm512_mul_ps(root, root), _CMP_NGT_UQ);
+  const __m512 shifted = _mm512_add_ps(e, _mm512_maskz_loadu_ps(lanes, rows.delta + i));
+  return _mm512_mask_cmp_ps_mask(lanes, shifted, limit, _CMP_NGT_UQ);
+}
+
+size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept {
+  const __m512i lane_numbers =
+      _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  size_t found = 0;
+  for (size_t i = 0; i < rows.count; i += 16) {
+    __mmask16 lanes = allowed_bits(rows.allowed, i);
+    if (rows.count - i < 16) lanes = static_cast<__mmask16>(lanes & tail_mask(rows.count - i));
+    if (lanes == 0) continue;
+    const __mmask16 kept = kept_bits(rows, query, i, lanes);
+    if (kept == 0) continue;  // the usual case: nearly every row is far
+    const __m512i numbers = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(i)), lane_numbers);
+    _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(kept, numbers));
+    found += static_cast<size_t>(__builtin_popcount(kept));
+  }
+  return found;
+}
+
+}  // namespace
+}  // namespace loci::simd
+
+LOCI_SIMD_END
+
+namespace loci::simd {
+
+const Kernels kAvx512Kernels = {"avx512",    l2sq_f32,    dot_f32,      l1_f32,
+                                scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+
+}  // namespace loci::simd
+
+#endif  // __x86_64__

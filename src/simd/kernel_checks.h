@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For tests only: compares the kernels of one tier with the scalar reference. Free of GoogleTest,
+// so that neon_selftest_main.cc can run the same checks under an emulator.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "simd/kernels.h"
+
+namespace loci::simd {
+
+/// How many comparisons were made, and the first that failed ("" when none did).
+struct CheckReport {
+  size_t checks = 0;
+  std::string failure;
+};
+
+/// Runs the checks of one kernel table. The seed is part of every failure message.
+class KernelChecks {
+ public:
+  static constexpr uint32_t kSeed = 20261120;
+  /// Of the sum of absolute terms: 8192 double additions in another order are off by less.
+  static constexpr double kTolerance = 1e-13;
+
+  explicit KernelChecks(const Kernels& kernels) : kernels_(kernels), random_(kSeed) {}
+
+  CheckReport floats() {
+    for (const size_t dim : dims()) {
+      for (int kind = 0; kind < kFloatKinds; ++kind) check_floats(dim, kind);
+    }
+    return report_;
+  }
+
+  CheckReport special_floats() {
+    const float inf = std::numeric_limits<float>::infinity();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const size_t dim : {1, 3, 7, 16, 17, 33, 100}) {
+      for (const float special : {inf, -inf, nan}) {
+        for (size_t at = 0; at < dim; ++at) check_special(dim, at, special);
+      }
+    }
+    return report_;
+  }
+
+  CheckReport dot_scans() {
+    for (const size_t dim : dims()) {
+      for (const size_t rows : {size_t{0}, size_t{1}, size_t{3}, size_t{4}, size_t{9}}) {
+        for (const bool extreme : {false, true}) check_dot_scan(dim, rows, extreme);
+      }
+    }
+    return report_;
+  }
+
+  CheckReport byte_scans() {
+    for (const size_t dim : dims()) {
+      for (const size_t rows : {size_t{0}, size_t{1}, size_t{5}}) {
+        for (const bool extreme : {false, true}) check_byte_scan(dim, rows, extreme);
+      }
+    }
+    return report_;
+  }
+
+  CheckReport selections() {
+    for (size_t count = 0; count <= 200; ++count) {
+      for (int kind = 0; kind < 6; ++kind) check_selection(count, kind);
+    }
+    return report_;
+  }
+
+ private:
+  static constexpr int kFloatKinds = 5;
+
+  /// 64-byte aligned bytes in a vector.
+  struct Aligned {
+    explicit Aligned(size_t bytes) : storage(bytes + 64) {
+      const auto address = reinterpret_cast<uintptr_t>(storage.data());
+      data = storage.data() + ((64 - address % 64) % 64);
+    }
+    std::vector<uint8_t> storage;
+    uint8_t* data;
+  };
+
+  static std::vector<size_t> dims() {
+    std::vector<size_t> all;
+    for (size_t dim = 0; dim <= 130; ++dim) all.push_back(dim);
+    for (const size_t dim : {383, 384, 385, 768, 784, 1536, 8191, 8192}) all.push_back(dim);
+    return all;
+  }
+
+  static size_t padded(size_t dim) { return (dim + kRowAlignment - 1) / kRowAlignment * 64; }
+
+  void expect(bool good, const std::string& what) {
+    ++report_.checks;
+    if (!good && report_.failure.empty()) {
+      report_.failure =
+          std::string(kernels_.tier) + ", seed " + std::to_string(kSeed) + ": " + what;
+    }
+  }
+
+  int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
+
+  /// normal, zero, denormal, huge, mixed magnitudes
+  float component(int kind) {
+    const float unit = std::normal_distribution<float>()(random_);
+    switch (kind) {
+      case 0:
+        return unit;
+      case 1:
+        return uniform(0, 3) == 0 ? unit : -0.0F;
+      case 2:
+        return unit * std::numeric_limits<float>::denorm_min() * 1000;
+      case 3:
+        return unit > 0 ? std::numeric_limits<float>::max() : -1e38F;
+      default:
+        return std::ldexp(unit, uniform(-100, 100));
+    }
+  }
+
+  void compare(double got, double want, double magnitude, const std::string& what) {
+    const bool same = got == want || std::fabs(got - want) <= kTolerance * magnitude;
+    expect(same, what + ": got " + std::to_string(got) + ", expected " + std::to_string(want));
+  }
+
+  void check_floats(size_t dim, int kind) {
+    // Odd offsets: the pointers are aligned to 4 bytes only. The ends are the vectors' own, so that
+    // a read past them is seen by the address sanitizer.
+    const size_t skip_a = 1 + dim % 3;
+    const size_t skip_b = 2 + dim % 5;
+    std::vector<float> a(dim + skip_a);
+    std::vector<float> b(dim + skip_b);
+    for (float& x : a) x = component(kind);
+    for (float& x : b) x = component(kind);
+    const float* const x = a.data() + skip_a;
+    const float* const y = b.data() + skip_b;
+    double squares = 0;
+    double products = 0;
+    double differences = 0;
+    for (size_t j = 0; j < dim; ++j) {
+      const double difference = static_cast<double>(x[j]) - static_cast<double>(y[j]);
+      squares += difference * difference;
+      products += std::fabs(static_cast<double>(x[j]) * static_cast<double>(y[j]));
+      differences += std::fabs(difference);
+    }
+    const std::string where = " dim " + std::to_string(dim) + " kind " + std::to_string(kind);
+    compare(kernels_.l2sq_f32(x, y, dim), kScalarKernels.l2sq_f32(x, y, dim), squares,
+            "l2sq" + where);
+    compare(kernels_.dot_f32(x, y, dim), kScalarKernels.dot_f32(x, y, dim), products,
+            "dot" + where);
+    compare(kernels_.l1_f32(x, y, dim), kScalarKernels.l1_f32(x, y, dim), differences,
+            "l1" + where);
+  }
+
+  static bool same_special(double a, double b) {
+    return (std::isnan(a) && std::isnan(b)) || a == b || (std::isfinite(a) && std::isfinite(b));
+  }
+
+  void check_special(size_t dim, size_t at, float special) {
+    std::vector<float> a(dim);
+    std::vector<float> b(dim);
+    for (float& x : a) x = component(0);
+    for (float& x : b) x = component(0);
+    a[at] = special;
+    for (const bool both : {false, true}) {
+      if (both) b[at] = special;
+      const std::string where = " dim " + std::to_string(dim) + " at " + std::to_string(at);
+      const auto& s = kScalarKernels;
+      const float* const x = a.data();
+      const float* const y = b.data();
+      expect(same_special(kernels_.l2sq_f32(x, y, dim), s.l2sq_f32(x, y, dim)), "l2sq" + where);
+      expect(same_special(kernels_.dot_f32(x, y, dim), s.dot_f32(x, y, dim)), "dot" + where);
+      expect(same_special(kernels_.l1_f32(x, y, dim), s.l1_f32(x, y, dim)), "l1" + where);
+    }
+  }
+
+  void fill_rows(uint8_t* codes, size_t rows, size_t dim, bool extreme) {
+    for (size_t i = 0; i < rows; ++i) {
+      for (size_t j = 0; j < dim; ++j) {
+        codes[i * padded(dim) + j] = static_cast<uint8_t>(extreme ? 255 : uniform(0, 255));
+      }
+    }
+  }
+
+  void check_dot_scan(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = padded(dim);
+    Aligned codes(rows * stride);
+    Aligned hi(stride);
+    Aligned lo(stride);
+    Aligned wide(2 * stride);
+    fill_rows(codes.data, rows, dim, extreme);
+    // The largest magnitude that keeps sum |q| * 255 below 2^31, and never beyond 16 bits.
+    const size_t cap = dim == 0 ? 0 : 2147483647 / 255 / dim;
+    const int most = static_cast<int>(cap > 32639 ? 32639 : cap);
+    const int sign = uniform(0, 1) == 0 ? -1 : 1;
+    auto* const wide_plane = reinterpret_cast<int16_t*>(wide.data);
+    for (size_t j = 0; j < dim; ++j) {
+      const int q = extreme ? sign * most : uniform(-most, most);
+      const int low = ((q + 128) & 255) - 128;
+      wide_plane[j] = static_cast<int16_t>(q);
+      lo.data[j] = static_cast<uint8_t>(low);
+      hi.data[j] = static_cast<uint8_t>((q - low) / 256);
+    }
+    const QueryPlanes planes = {reinterpret_cast<const int8_t*>(hi.data),
+                                reinterpret_cast<const int8_t*>(lo.data), wide_plane, stride};
+    std::vector<int32_t> want(rows + 1, 7);
+    std::vector<int32_t> got(rows + 1, 7);  // the last stays 7: nothing is written past the end
+    kScalarKernels.scan_dot_u8(codes.data, stride, rows, planes, want.data());
+    kernels_.scan_dot_u8(codes.data, stride, rows, planes, got.data());
+    expect(got == want, "scan_dot_u8 dim " + std::to_string(dim) + " rows " + std::to_string(rows));
+  }
+
+  void check_byte_scan(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = padded(dim);
+    Aligned codes(rows * stride);
+    Aligned query(stride);
+    fill_rows(codes.data, rows, dim, extreme);
+    if (!extreme) fill_rows(query.data, 1, dim, false);
+    const std::string where = " dim " + std::to_string(dim) + " rows " + std::to_string(rows);
+    std::vector<int32_t> want(rows + 1, 7);
+    std::vector<int32_t> got(rows + 1, 7);
+    kScalarKernels.scan_sad_u8(codes.data, stride, rows, query.data, want.data());
+    kernels_.scan_sad_u8(codes.data, stride, rows, query.data, got.data());
+    expect(got == want, "scan_sad_u8" + where);
+    kScalarKernels.scan_hamming(codes.data, stride, rows, query.data, want.data());
+    kernels_.scan_hamming(codes.data, stride, rows, query.data, got.data());
+    expect(got == want, "scan_hamming" + where);
+  }
+
+  /// Rows whose arithmetic is exact in float, so that every tier must choose the same ones; kinds
+  /// add NaN and infinite errors, masks and thresholds that nothing or everything passes.
+  void check_selection(size_t count, int kind) {
+    std::vector<int32_t> raw(count);
+    std::array<std::vector<float>, 5> arrays;
+    for (auto& array : arrays) array.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      raw[i] = uniform(-1000, 1000);
+      arrays[0][i] = static_cast<float>(uniform(-20, 20));
+      arrays[1][i] = static_cast<float>(uniform(1, 4));
+      arrays[2][i] = static_cast<float>(uniform(0, 30));
+      arrays[3][i] = static_cast<float>(uniform(0, 100));
+      arrays[4][i] = static_cast<float>(uniform(-3, 3));
+      if (kind == 3 && uniform(0, 9) == 0) arrays[2][i] = std::numeric_limits<float>::infinity();
+      if (kind == 3 && uniform(0, 9) == 0) arrays[3][i] = std::numeric_limits<float>::quiet_NaN();
+    }
+    std::vector<uint64_t> allowed(count / 64 + 1);
+    for (uint64_t& word : allowed) word = (uint64_t{random_()} << 32) | random_();
+    SelectQuery query = {5, 1, 2, 0.5F, 25, 200, 3, 1};
+    const float inf = std::numeric_limits<float>::infinity();
+    if (kind == 1) query.root = inf;
+    if (kind == 2) query.limit = inf;
+    if (kind == 4) query.root = query.limit = inf;
+    if (kind == 5) query.limit = -inf;
+    const bool masked = count % 2 == 1;
+    const SelectRows rows = {raw.data(),
+                             arrays[0].data(),
+                             arrays[1].data(),
+                             arrays[2].data(),
+                             arrays[3].data(),
+                             arrays[4].data(),
+                             masked ? allowed.data() : nullptr,
+                             count};
+    std::vector<uint32_t> want(count + 16);
+    std::vector<uint32_t> got(count + 16);
+    want.resize(kScalarKernels.select_below(rows, query, want.data()));
+    got.resize(kernels_.select_below(rows, query, got.data()));
+    expect(got == want,
+           "select_below count " + std::to_string(count) + " kind " + std::to_string(kind));
+    if (kind == 5) expect(got.empty(), "select_below keeps rows below -infinity");
+    if (kind == 4 && !masked) expect(got.size() == count, "select_below drops below infinity");
+  }
+
+  const Kernels& kernels_;  // must outlive this
+  std::mt19937 random_;
+  CheckReport report_;
+};
+
+}  // namespace loci::simd

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of kernels and what each promises. Included by kernel files, which are compiled for
+// instruction sets that the machine may lack: so no std container, no inline function, no project
+// header may come in through here (the linker could keep such a copy for everybody).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#define LOCI_SIMD_PRAGMA_(x) _Pragma(#x)
+#if defined(__clang__)
+/// Functions up to LOCI_SIMD_END are compiled for the named features: LOCI_SIMD_BEGIN("avx2,fma").
+#define LOCI_SIMD_BEGIN(features) \
+  LOCI_SIMD_PRAGMA_(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define LOCI_SIMD_END LOCI_SIMD_PRAGMA_(clang attribute pop)
+#else
+#define LOCI_SIMD_BEGIN(features)     \
+  LOCI_SIMD_PRAGMA_(GCC push_options) \
+  LOCI_SIMD_PRAGMA_(GCC target(features))
+#define LOCI_SIMD_END LOCI_SIMD_PRAGMA_(GCC pop_options)
+#endif
+
+namespace loci::simd {
+
+/// Rows of codes are padded with zero bytes to a multiple of this.
+inline constexpr size_t kRowAlignment = 64;
+
+/// A query of signed 16-bit integers q[j] = 256 * hi[j] + lo[j], in the three forms that the tiers
+/// want. Each plane is 64-byte aligned and padded with zeros to dim_padded, a multiple of 64.
+/// The maker keeps sum |q[j]| * 255 < 2^31, so that no dot product overflows.
+struct QueryPlanes {
+  const int8_t* hi = nullptr;
+  const int8_t* lo = nullptr;
+  const int16_t* wide = nullptr;
+  size_t dim_padded = 0;
+};
+
+/// A run of rows for select_below: what was scanned, and the rows' parameters as parallel arrays.
+struct SelectRows {
+  const int32_t* raw = nullptr;  ///< result of a scan
+  const float* lo = nullptr;
+  const float* step = nullptr;
+  const float* err = nullptr;
+  const float* aux = nullptr;
+  const float* delta = nullptr;
+  const uint64_t* allowed = nullptr;  ///< bit i % 64 of word i / 64 lets row i through; null: all
+  size_t count = 0;
+};
+
+/// The query's side of select_below. What the numbers mean: quant/u8_query.h.
+struct SelectQuery {
+  float base = 0;  ///< e = base + aux_scale * aux + lo_scale * lo + (raw_scale * raw) * step
+  float aux_scale = 0;
+  float lo_scale = 0;
+  float raw_scale = 0;
+  float root = 0;   ///< a row is dropped when e > (root + err)^2 ...
+  float limit = 0;  ///< ... or e + delta > limit + err_weight * err + aux_weight * aux
+  float err_weight = 0;
+  float aux_weight = 0;
+};
+
+/// Kernels of one tier. All are pure, noexcept and take unaligned float pointers; code rows start
+/// at multiples of kRowAlignment bytes. `n` and `dim` may be 0.
+struct Kernels {
+  const char* tier;
+
+  /// sum (a - b)^2, sum a * b, sum |a - b|, accumulated in double: the tiers agree within
+  /// 1e-13 of the sum of absolute terms. NaN and infinity come out as IEEE arithmetic gives them.
+  double (*l2sq_f32)(const float* a, const float* b, size_t dim) noexcept;
+  double (*dot_f32)(const float* a, const float* b, size_t dim) noexcept;
+  double (*l1_f32)(const float* a, const float* b, size_t dim) noexcept;
+
+  /// out[i] = sum over j of codes[i * stride + j] * q[j], exact. stride == q.dim_padded.
+  void (*scan_dot_u8)(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+                      int32_t* out) noexcept;
+  /// out[i] = sum over j of |codes[i * stride + j] - query[j]|, exact; `query` is padded as a row.
+  void (*scan_sad_u8)(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                      int32_t* out) noexcept;
+  /// out[i] = bits that differ between row i and `query`, exact.
+  void (*scan_hamming)(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                       int32_t* out) noexcept;
+
+  /// Writes the positions (ascending, 0..count-1) of the rows that are allowed and not dropped by
+  /// either test of SelectQuery; returns how many. A NaN in a test never drops a row. `out` has
+  /// room for count + 16: tiers may write past what they return. Rounding may differ by tier.
+  size_t (*select_below)(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept;
+};
+
+// One per file; those of other processors are not defined. dispatch.cc chooses.
+extern const Kernels kScalarKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+extern const Kernels kNeonKernels;
+void avx512vnni_scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+                            int32_t* out) noexcept;
+void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                                int32_t* out) noexcept;
+
+}  // namespace loci::simd

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NEON, which every AArch64 processor has: no dispatch, no target region. Codes are widened to
+// 16 bits and multiplied by vmlal_s16 with the 16-bit query into 32-bit sums; the bound on the
+// query (kernels.h) keeps the whole sum in 32 bits. Tested by neon_selftest_main.cc under an
+// emulator.
+#if defined(__aarch64__)
+
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/kernels.h"
+
+namespace loci::simd {
+namespace {
+
+constexpr size_t kPrefetchBytes = 1024;
+
+float64x2_t low_double(float32x4_t v) noexcept { return vcvt_f64_f32(vget_low_f32(v)); }
+float64x2_t high_double(float32x4_t v) noexcept { return vcvt_high_f64_f32(v); }
+
+double l2sq_f32(const float* a, const float* b, size_t dim) noexcept {
+  float64x2_t even = vdupq_n_f64(0);
+  float64x2_t odd = vdupq_n_f64(0);
+  size_t j = 0;
+  for (; j + 4 <= dim; j += 4) {
+    const float32x4_t x = vld1q_f32(a + j);
+    const float32x4_t y = vld1q_f32(b + j);
+    const float64x2_t low = vsubq_f64(low_double(x), low_double(y));
+    const float64x2_t high = vsubq_f64(high_double(x), high_double(y));
+    even = vfmaq_f64(even, low, low);
+    odd = vfmaq_f64(odd, high, high);
+  }
+  double sum = vaddvq_f64(vaddq_f64(even, odd));
+  for (; j < dim; ++j) {
+    const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+double dot_f32(const float* a, const float* b, size_t dim) noexcept {
+  float64x2_t even = vdupq_n_f64(0);
+  float64x2_t odd = vdupq_n_f64(0);
+  size_t j = 0;
+  for (; j + 4 <= dim; j += 4) {
+    const float32x4_t x = vld1q_f32(a + j);
+    const float32x4_t y = vld1q_f32(b + j);
+    even = vfmaq_f64(even, low_double(x), low_double(y));
+    odd = vfmaq_f64(odd, high_double(x), high_double(y));
+  }
+  double sum = vaddvq_f64(vaddq_f64(even, odd));
+  for (; j < dim; ++j) sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+  return sum;
+}
+
+double l1_f32(const float* a, const float* b, size_t dim) noexcept {
+  float64x2_t even = vdupq_n_f64(0);
+  float64x2_t odd = vdupq_n_f64(0);
+  size_t j = 0;
+  for (; j + 4 <= dim; j += 4) {
+    const float32x4_t x = vld1q_f32(a + j);
+    const float32x4_t y = vld1q_f32(b + j);
+    even = vaddq_f64(even, vabdq_f64(low_double(x), low_double(y)));
+    odd = vaddq_f64(odd, vabdq_f64(high_double(x), high_double(y)));
+  }
+  double sum = vaddvq_f64(vaddq_f64(even, odd));
+  for (; j < dim; ++j) {
+    const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+    sum += difference < 0 ? -difference : difference;
+  }
+  return sum;
+}
+
+void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+                 int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    int32x4_t sum0 = vdupq_n_s32(0);
+    int32x4_t sum1 = sum0;
+    int32x4_t sum2 = sum0;
+    int32x4_t sum3 = sum0;
+    for (size_t j = 0; j < query.dim_padded; j += 16) {
+      if (j % 64 == 0) __builtin_prefetch(row + j + kPrefetchBytes);
+      const uint8x16_t code = vld1q_u8(row + j);
+      const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(code)));
+      const int16x8_t high = vreinterpretq_s16_u16(vmovl_high_u8(code));
+      const int16x8_t q0 = vld1q_s16(query.wide + j);
+      const int16x8_t q1 = vld1q_s16(query.wide + j + 8);
+      sum0 = vmlal_s16(sum0, vget_low_s16(low), vget_low_s16(q0));
+      sum1 = vmlal_high_s16(sum1, low, q0);
+      sum2 = vmlal_s16(sum2, vget_low_s16(high), vget_low_s16(q1));
+      sum3 = vmlal_high_s16(sum3, high, q1);
+    }
+    out[i] = vaddvq_s32(vaddq_s32(vaddq_s32(sum0, sum1), vaddq_s32(sum2, sum3)));
+  }
+}
+
+void scan_sad_u8(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                 int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    uint32x4_t sum = vdupq_n_u32(0);
+    for (size_t j = 0; j < stride; j += 16) {
+      if (j % 64 == 0) __builtin_prefetch(row + j + kPrefetchBytes);
+      const uint8x16_t difference = vabdq_u8(vld1q_u8(row + j), vld1q_u8(query + j));
+      sum = vpadalq_u16(sum, vpaddlq_u8(difference));
+    }
+    out[i] = static_cast<int32_t>(vaddvq_u32(sum));
+  }
+}
+
+void scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                  int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    uint32x4_t sum = vdupq_n_u32(0);
+    for (size_t j = 0; j < stride; j += 16) {
+      if (j % 64 == 0) __builtin_prefetch(row + j + kPrefetchBytes);
+      const uint8x16_t bits = veorq_u8(vld1q_u8(row + j), vld1q_u8(query + j));
+      sum = vpadalq_u16(sum, vpaddlq_u8(vcntq_u8(bits)));
+    }
+    out[i] = static_cast<int32_t>(vaddvq_u32(sum));
+  }
+}
+
+unsigned allowed_bits(const uint64_t* allowed, size_t i) noexcept {
+  return allowed == nullptr ? 0xFu : static_cast<unsigned>(allowed[i / 64] >> (i % 64)) & 0xFu;
+}
+
+/// Bit k set: row i + k is dropped. Comparisons with NaN are false: the row stays.
+unsigned dropped_bits(const SelectRows& rows, const SelectQuery& q, size_t i) noexcept {
+  const float32x4_t err = vld1q_f32(rows.err + i);
+  const float32x4_t aux = vld1q_f32(rows.aux + i);
+  const float32x4_t raw = vmulq_n_f32(vcvtq_f32_s32(vld1q_s32(rows.raw + i)), q.raw_scale);
+  float32x4_t e = vfmaq_n_f32(vdupq_n_f32(q.base), aux, q.aux_scale);
+  e = vfmaq_n_f32(e, vld1q_f32(rows.lo + i), q.lo_scale);
+  e = vfmaq_f32(e, raw, vld1q_f32(rows.step + i));
+  const float32x4_t root = vaddq_f32(vdupq_n_f32(q.root), err);
+  float32x4_t limit = vfmaq_n_f32(vdupq_n_f32(q.limit), err, q.err_weight);
+  limit = vfmaq_n_f32(limit, aux, q.aux_weight);
+  const uint32x4_t far = vcgtq_f32(e, vmulq_f32(root, root));
+  const uint32x4_t above = vcgtq_f32(vaddq_f32(e, vld1q_f32(rows.delta + i)), limit);
+  const uint32x4_t bit = {1, 2, 4, 8};
+  return vaddvq_u32(vandq_u32(vorrq_u32(far, above), bit));
+}
+
+size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept {
+  size_t found = 0;
+  size_t i = 0;
+  for (; i + 4 <= rows.count; i += 4) {
+    unsigned kept = allowed_bits(rows.allowed, i) & ~dropped_bits(rows, query, i);
+    for (; kept != 0; kept &= kept - 1) {
+      out[found++] = static_cast<uint32_t>(i) + static_cast<uint32_t>(__builtin_ctz(kept));
+    }
+  }
+  if (i == rows.count) return found;
+  // The last rows, fewer than 4: the reference, moved to where they begin.
+  SelectRows rest = rows;
+  rest.raw += i;
+  rest.lo += i;
+  rest.step += i;
+  rest.err += i;
+  rest.aux += i;
+  rest.delta += i;
+  const uint64_t allowed = allowed_bits(rows.allowed, i);
+  rest.allowed = &allowed;
+  rest.count -= i;
+  const size_t more = kScalarKernels.select_below(rest, query, out + found);
+  for (size_t k = 0; k < more; ++k) out[found + k] += static_cast<uint32_t>(i);
+  return found + more;
+}
+
+}  // namespace
+
+const Kernels kNeonKernels = {"neon",      l2sq_f32,    dot_f32,      l1_f32,
+                              scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+
+}  // namespace loci::simd
+
+#endif  // __aarch64__

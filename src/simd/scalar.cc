@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reference: what every other tier is compared with, written to be obviously right. Sums run
+// in double (floats) or int64 (codes), one term after the other. Tested by kernels_test.cc.
+#include <cstddef>
+#include <cstdint>
+
+#include "simd/kernels.h"
+
+namespace loci::simd {
+namespace {
+
+double l2sq_f32(const float* a, const float* b, size_t dim) noexcept {
+  double sum = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+double dot_f32(const float* a, const float* b, size_t dim) noexcept {
+  double sum = 0;
+  for (size_t j = 0; j < dim; ++j) sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+  return sum;
+}
+
+double l1_f32(const float* a, const float* b, size_t dim) noexcept {
+  double sum = 0;
+  for (size_t j = 0; j < dim; ++j) {
+    const double difference = static_cast<double>(a[j]) - static_cast<double>(b[j]);
+    sum += difference < 0 ? -difference : difference;
+  }
+  return sum;
+}
+
+void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+                 int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    int64_t sum = 0;
+    for (size_t j = 0; j < query.dim_padded; ++j) sum += int64_t{row[j]} * query.wide[j];
+    out[i] = static_cast<int32_t>(sum);
+  }
+}
+
+void scan_sad_u8(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                 int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    int64_t sum = 0;
+    for (size_t j = 0; j < stride; ++j)
+      sum += row[j] < query[j] ? query[j] - row[j] : row[j] - query[j];
+    out[i] = static_cast<int32_t>(sum);
+  }
+}
+
+void scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
+                  int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = codes + i * stride;
+    int32_t sum = 0;
+    for (size_t j = 0; j < stride; ++j) {
+      for (unsigned bits = row[j] ^ query[j]; bits != 0; bits &= bits - 1) ++sum;
+    }
+    out[i] = sum;
+  }
+}
+
+bool is_allowed(const uint64_t* allowed, size_t i) noexcept {
+  return allowed == nullptr || ((allowed[i / 64] >> (i % 64)) & 1) != 0;
+}
+
+size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept {
+  size_t found = 0;
+  for (size_t i = 0; i < rows.count; ++i) {
+    const float e = query.base + query.aux_scale * rows.aux[i] + query.lo_scale * rows.lo[i] +
+                    (query.raw_scale * static_cast<float>(rows.raw[i])) * rows.step[i];
+    const float root = query.root + rows.err[i];
+    const float limit =
+        query.limit + query.err_weight * rows.err[i] + query.aux_weight * rows.aux[i];
+    // Written so that a NaN on either side lets the row through.
+    const bool dropped = e > root * root || e + rows.delta[i] > limit;
+    if (!dropped && is_allowed(rows.allowed, i)) out[found++] = static_cast<uint32_t>(i);
+  }
+  return found;
+}
+
+}  // namespace
+
+const Kernels kScalarKernels = {"scalar",    l2sq_f32,    dot_f32,      l1_f32,
+                                scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+
+}  // namespace loci::simd
