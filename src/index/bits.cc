@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/bits.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace loci::index {
+
+BlockMask BlockMask::first(size_t rows) noexcept {
+  BlockMask mask;
+  const size_t whole = rows / 64;
+  for (size_t i = 0; i < whole; ++i) mask.words[i] = ~uint64_t{0};
+  if (rows % 64 != 0) mask.words[whole] = (uint64_t{1} << (rows % 64)) - 1;
+  return mask;
+}
+
+size_t BlockMask::count() const noexcept {
+  size_t total = 0;
+  for (const uint64_t word : words) total += static_cast<size_t>(std::popcount(word));
+  return total;
+}
+
+bool BlockMask::none() const noexcept {
+  uint64_t any = 0;
+  for (const uint64_t word : words) any |= word;
+  return any == 0;
+}
+
+void BlockMask::intersect(const BlockMask& other) noexcept {
+  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= other.words[i];
+}
+
+void BlockMask::unite(const BlockMask& other) noexcept {
+  for (size_t i = 0; i < kBlockWords; ++i) words[i] |= other.words[i];
+}
+
+void BlockMask::subtract(const BlockMask& other) noexcept {
+  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= ~other.words[i];
+}
+
+void SlotBits::reserve(size_t slots) {
+  const size_t words = block_count(slots) * kBlockWords;
+  if (words > words_.size()) words_.resize(words);
+}
+
+void SlotBits::set(size_t slot, bool value) noexcept {
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  uint64_t& word = words_[slot / 64];
+  const bool old = (word & bit) != 0;
+  if (old == value) return;
+  word ^= bit;
+  if (value) {
+    ++count_;
+  } else {
+    --count_;
+  }
+}
+
+BlockMask SlotBits::block(size_t block) const noexcept {
+  BlockMask mask;
+  const size_t begin = block * kBlockWords;
+  if (begin + kBlockWords > words_.size()) return mask;
+  std::copy_n(words_.begin() + static_cast<ptrdiff_t>(begin), kBlockWords, mask.words.begin());
+  return mask;
+}
+
+}  // namespace loci::index

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sets of rows within a block, and growing bit arrays over all slots.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace loci::index {
+
+/// Rows are scanned and filtered in blocks of this many slots.
+inline constexpr size_t kBlockRows = 1024;
+inline constexpr size_t kBlockWords = kBlockRows / 64;
+
+[[nodiscard]] constexpr size_t block_count(size_t slots) noexcept {
+  return (slots + kBlockRows - 1) / kBlockRows;
+}
+/// Slots of block `block` when there are `slots` in all.
+[[nodiscard]] constexpr size_t rows_in_block(size_t block, size_t slots) noexcept {
+  const size_t left = slots - block * kBlockRows;
+  return left < kBlockRows ? left : kBlockRows;
+}
+
+/// A set of rows of one block: bit j is slot block * kBlockRows + j.
+struct BlockMask {
+  std::array<uint64_t, kBlockWords> words{};
+
+  /// The first `rows` rows.
+  [[nodiscard]] static BlockMask first(size_t rows) noexcept;
+  [[nodiscard]] size_t count() const noexcept;
+  [[nodiscard]] bool none() const noexcept;
+  void clear(size_t row) noexcept { words[row / 64] &= ~(uint64_t{1} << (row % 64)); }
+  void set(size_t row) noexcept { words[row / 64] |= uint64_t{1} << (row % 64); }
+  [[nodiscard]] bool test(size_t row) const noexcept {
+    return ((words[row / 64] >> (row % 64)) & 1U) != 0;
+  }
+  void intersect(const BlockMask& other) noexcept;
+  void unite(const BlockMask& other) noexcept;
+  /// Takes the rows of `other` out.
+  void subtract(const BlockMask& other) noexcept;
+};
+
+/// One bit a slot. Bits past the slots in use are zero, and whole blocks are always allocated, so
+/// that a block can be read without a test for the end.
+class SlotBits {
+ public:
+  /// Room for `slots` bits; may throw std::bad_alloc, then nothing has changed.
+  void reserve(size_t slots);
+  [[nodiscard]] bool test(size_t slot) const noexcept {
+    return ((words_[slot / 64] >> (slot % 64)) & 1U) != 0;
+  }
+  void set(size_t slot, bool value) noexcept;
+  /// The bits of a block; empty set for a block past the end.
+  [[nodiscard]] BlockMask block(size_t block) const noexcept;
+  [[nodiscard]] size_t count() const noexcept { return count_; }
+  [[nodiscard]] size_t memory_bytes() const noexcept { return words_.capacity() * 8; }
+  [[nodiscard]] std::span<const uint64_t> words() const noexcept { return words_; }
+
+ private:
+  std::vector<uint64_t> words_;
+  size_t count_ = 0;  ///< bits that are set
+};
+
+}  // namespace loci::index

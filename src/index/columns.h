@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/aligned.h"
+#include "index/bits.h"
+#include "index/image.h"
+#include "quant/u8_codec.h"
+#include "quant/u8_query.h"
+
+namespace loci::index {
+
+/// The vectors of one column, by slot: 8-bit codes with their parameters, and the full vectors.
+///   l2, cosine, dot, angular, l1   codes, parameters, float32 vectors
+///   hamming                        codes only: the packed bits, which are the vector
+///   custom                         float32 vectors only
+/// Memory lies in chunks of chunk_rows() slots, each array of a chunk in one piece, so that a block
+/// of rows is contiguous, growing moves nothing but a small first chunk, and the codes of a chunk
+/// fill huge pages.
+class VectorColumn {
+ public:
+  /// Errors: kInvalidArgument (dimension).
+  static Result<VectorColumn> create(ColumnLayout layout);
+
+  [[nodiscard]] const ColumnLayout& layout() const noexcept { return layout_; }
+  /// Length of the BLOB of a vector.
+  [[nodiscard]] size_t blob_bytes() const noexcept;
+  [[nodiscard]] size_t dim() const noexcept { return layout_.dim; }
+
+  /// Checks and decodes a BLOB for the next commit(); empty: no vector. kCorruption.
+  Status stage(std::span<const std::byte> blob);
+  /// Makes room for slot `slot`, at most one past those in use. Errors: kOutOfMemory; may also
+  /// throw std::bad_alloc. The content is unchanged then.
+  Status reserve(size_t slot);
+  /// Stores what was staged. Needs reserve(slot).
+  void commit(size_t slot) noexcept;
+  /// Takes the vector of `slot` out; that of `last`, the greatest slot in use, moves there.
+  void remove(size_t slot, size_t last) noexcept;
+
+  [[nodiscard]] const SlotBits& present() const noexcept { return present_; }
+  /// Null for kCustom.
+  [[nodiscard]] const quant::U8Codec* codec() const noexcept {
+    return codec_.has_value() ? &*codec_ : nullptr;
+  }
+  /// `count` coded rows from `slot` on, within a block. No codes for kCustom, no parameters for
+  /// kHamming and kCustom.
+  [[nodiscard]] quant::RowBlock rows(size_t slot, size_t count) const noexcept;
+  /// dim() floats; not for kHamming.
+  [[nodiscard]] const float* vector(size_t slot) const noexcept;
+  /// ||x||; kCosine and kAngular only.
+  [[nodiscard]] double norm(size_t slot) const noexcept;
+
+  [[nodiscard]] size_t memory_bytes() const noexcept;
+  /// Codes are within their bounds of the vectors, norms are theirs, absent rows are counted.
+  [[nodiscard]] Status check_invariants(size_t slots) const;
+
+ private:
+  struct Chunk {
+    size_t rows = 0;  ///< room
+    base::Buffer codes;
+    base::Buffer params;  ///< lo, step, err, aux, delta: `rows` floats each
+    base::Buffer norms;   ///< double
+    base::Buffer vectors;
+  };
+  /// kL1: the grid all rows share, and how well it fits.
+  struct Grid {
+    quant::U8Range range;    ///< of the codec
+    quant::U8Range seen;     ///< of all vectors so far
+    size_t clamped = 0;      ///< rows stored since the fit that leave the range
+    size_t rows_at_fit = 0;  ///< present rows when it was last looked at, up to 1,024
+  };
+
+  explicit VectorColumn(ColumnLayout layout) : layout_(std::move(layout)) {}
+
+  [[nodiscard]] bool has_params() const noexcept;
+  [[nodiscard]] bool has_norms() const noexcept;
+  [[nodiscard]] size_t code_stride() const noexcept;
+  Result<Chunk> allocate(size_t rows) const;
+  void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
+  void copy_slot(size_t from, size_t to) noexcept;
+  void encode(size_t slot) noexcept;
+  void note_range(VectorView vector) noexcept;
+  void refit_grid() noexcept;
+  [[nodiscard]] double decoding_error(size_t slot) const noexcept;
+  [[nodiscard]] Status check_slot(size_t slot) const;
+  [[nodiscard]] Chunk& chunk_of(size_t slot) noexcept { return chunks_[slot >> chunk_shift_]; }
+  [[nodiscard]] const Chunk& chunk_of(size_t slot) const noexcept {
+    return chunks_[slot >> chunk_shift_];
+  }
+  [[nodiscard]] size_t in_chunk(size_t slot) const noexcept {
+    return slot & ((size_t{1} << chunk_shift_) - 1);
+  }
+
+  ColumnLayout layout_;
+  std::optional<quant::U8Codec> codec_;
+  size_t chunk_shift_ = 10;
+  std::vector<Chunk> chunks_;
+  SlotBits present_;
+  Grid grid_;
+  std::vector<float> staged_;         ///< decoded floats ...
+  std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
+  bool staged_present_ = false;
+  size_t slots_ = 0;  ///< slots in use: one past the greatest committed
+};
+
+}  // namespace loci::index

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/bits.h"
+#include "index/dictionary.h"
+#include "loci/types.h"
+
+namespace loci::index {
+
+/// The values of one filter column, by slot. Text is held as dictionary codes, bool as 0 and 1.
+class FieldColumn {
+ public:
+  explicit FieldColumn(FieldType type) : type_(type) {}
+
+  [[nodiscard]] FieldType type() const noexcept { return type_; }
+  /// kCorruption when the column cannot hold `value`. NULL fits everywhere, an integer fits a
+  /// float column, 0 and 1 fit a bool column, a bool fits an integer column; NaN is NULL, as in
+  /// SQLite.
+  [[nodiscard]] Status check(const Value& value) const;
+
+  /// A value ready to be stored: set() with it cannot fail.
+  struct Cell {
+    bool null = true;
+    int64_t integer = 0;
+    double real = 0;
+    uint32_t code = 0;
+  };
+  /// Makes room for slot `slot` (at most one past the end) and for `value`, which passed check().
+  /// May throw std::bad_alloc; then nothing has changed.
+  [[nodiscard]] Cell prepare(size_t slot, const Value& value);
+  /// Stores a prepared cell; `fresh` when the slot has no value yet.
+  void set(size_t slot, const Cell& cell, bool fresh) noexcept;
+  /// Takes the value of `slot` out; the one of `last`, the greatest slot, moves there.
+  void remove(size_t slot, size_t last) noexcept;
+
+  [[nodiscard]] const SlotBits& nulls() const noexcept { return nulls_; }
+  [[nodiscard]] std::span<const int64_t> integers() const noexcept { return integers_; }
+  [[nodiscard]] std::span<const double> reals() const noexcept { return reals_; }
+  [[nodiscard]] std::span<const uint32_t> codes() const noexcept { return codes_; }
+  [[nodiscard]] const Dictionary& dictionary() const noexcept { return dictionary_; }
+
+  [[nodiscard]] size_t memory_bytes() const noexcept;
+  [[nodiscard]] Status check_invariants(size_t slots) const;
+
+ private:
+  template <typename T>
+  static void make_room(std::vector<T>& values, size_t slot);
+
+  FieldType type_;
+  SlotBits nulls_;
+  std::vector<int64_t> integers_;  ///< kInt, kBool
+  std::vector<double> reals_;      ///< kFloat
+  std::vector<uint32_t> codes_;    ///< kText
+  Dictionary dictionary_;          ///< kText
+};
+
+}  // namespace loci::index

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/bits.h"
+#include "index/fields.h"
+#include "index/predicate.h"
+#include "index/row_slots.h"
+
+namespace loci::index {
+
+/// A predicate made ready for the columns of one image: constants turned into the columns' own
+/// types, texts into dictionary codes. Valid until the image changes.
+class BoundPredicate {
+ public:
+  /// Errors: kInvalidArgument (a column that is not there, text against a number, LIKE on a column
+  /// that is not text, a node of the wrong shape).
+  static Result<BoundPredicate> bind(const Predicate& predicate,
+                                     std::span<const FieldColumn> columns, const RowSlots& rows);
+
+  /// The rows of `block` for which the predicate is true; bits past the last slot are unspecified.
+  [[nodiscard]] BlockMask passing(size_t block) const;
+
+ private:
+  /// A test of one column that needs nothing but the stored value, or a connective.
+  struct Node {
+    enum class Test : uint8_t { kAnd, kOr, kNot, kNever, kIsNull, kBits, kInts, kReals, kCodes };
+    Test test = Test::kNever;
+    bool negated = false;  ///< kInts, kReals, kCodes: true where the test is not met
+    /// kNever, kInts, kReals, kCodes: unknown also where nothing matched (NULL among the constants)
+    bool otherwise_unknown = false;
+    const FieldColumn* column = nullptr;  // must outlive this: a column of the image
+    int64_t int_low = 0;                  ///< kInts: met from int_low to int_high,
+    int64_t int_high = -1;
+    double real_low = 1;  ///< kReals: met from real_low to real_high,
+    double real_high = 0;
+    std::vector<int64_t> ints;    ///< or at one of these, ascending
+    std::vector<double> reals;    ///< or at one of these, ascending
+    std::vector<uint8_t> codes;   ///< kCodes: by code, 1 where met
+    std::vector<BlockMask> bits;  ///< kBits: by block
+    std::vector<Node> children;
+  };
+  /// What a node says of the rows of a block; rows in neither set are unknown.
+  struct Truth {
+    BlockMask yes;
+    BlockMask no;
+  };
+  class Binder;
+
+  static void evaluate(const Node& node, size_t block, Truth& out);
+  static void evaluate_children(const Node& node, size_t block, Truth& out);
+
+  Node root_;
+};
+
+}  // namespace loci::index

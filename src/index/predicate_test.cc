@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/predicate_eval.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+#include "index/like.h"
+
+namespace loci::index {
+namespace {
+
+using Kind = Predicate::Kind;
+using Op = Predicate::Op;
+using Row = std::vector<Value>;
+
+// A table of rows held both ways: in columns, and as they are for the oracle.
+struct Table {
+  explicit Table(const std::vector<FieldType>& types) {
+    for (const FieldType type : types) columns.emplace_back(type);
+  }
+  void add(RowId rowid, const Row& row) {
+    slots.reserve_one();
+    const size_t slot = slots.append(rowid);
+    for (size_t c = 0; c < columns.size(); ++c) {
+      ASSERT_TRUE(columns[c].check(row[c]).ok());
+      columns[c].set(slot, columns[c].prepare(slot, row[c]), true);
+    }
+    rows.push_back(row);
+  }
+  std::vector<FieldColumn> columns;
+  RowSlots slots;
+  std::vector<Row> rows;
+};
+
+// The oracle: SQL's three-valued logic, one row at a time. nullopt is unknown.
+using Truth = std::optional<bool>;
+
+bool null(const Value& value) {
+  const auto* real = std::get_if<double>(&value);
+  return std::holds_alternative<std::monostate>(value) || (real != nullptr && std::isnan(*real));
+}
+
+// Holds every int64_t and every double exactly (64 bits of mantissa).
+long double number(const Value& value) {
+  static_assert(std::numeric_limits<long double>::digits >= 64);
+  if (const auto* integer = std::get_if<int64_t>(&value)) return static_cast<long double>(*integer);
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? 1 : 0;
+  return static_cast<long double>(std::get<double>(value));
+}
+
+int order_of(const Value& a, const Value& b) {
+  if (const auto* text = std::get_if<std::string>(&a)) {
+    const int order = text->compare(std::get<std::string>(b));
+    return order < 0 ? -1 : order > 0 ? 1 : 0;
+  }
+  return number(a) < number(b) ? -1 : number(a) > number(b) ? 1 : 0;
+}
+
+Truth compare(Op op, const Value& a, const Value& b) {
+  if (null(a) || null(b)) return std::nullopt;
+  const int order = order_of(a, b);
+  switch (op) {
+    case Op::kEq:
+      return order == 0;
+    case Op::kNe:
+      return order != 0;
+    case Op::kLt:
+      return order < 0;
+    case Op::kLe:
+      return order <= 0;
+    case Op::kGt:
+      return order > 0;
+    case Op::kGe:
+      return order >= 0;
+  }
+  return std::nullopt;
+}
+
+// LIKE by the definition; for well-formed text.
+bool like_oracle(const std::u32string& pattern, size_t p, const std::u32string& text, size_t t) {
+  if (p == pattern.size()) return t == text.size();
+  if (pattern[p] == '%') {
+    for (size_t skip = t; skip <= text.size(); ++skip) {
+      if (like_oracle(pattern, p + 1, text, skip)) return true;
+    }
+    return false;
+  }
+  if (t == text.size()) return false;
+  const auto lower = [](char32_t c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
+  return (pattern[p] == '_' || lower(pattern[p]) == lower(text[t])) &&
+         like_oracle(pattern, p + 1, text, t + 1);
+}
+
+std::u32string decode(const std::string& text) {
+  std::u32string out;
+  size_t position = 0;
+  while (position < text.size()) out += base::next_codepoint(text, &position);
+  return out;
+}
+
+Truth truth_of(const Predicate& predicate, const Row& row, RowId rowid) {
+  switch (predicate.kind) {
+    case Kind::kAnd:
+    case Kind::kOr: {
+      const bool decides = predicate.kind == Kind::kOr;
+      Truth all = !decides;
+      for (const Predicate& child : predicate.children) {
+        const Truth truth = truth_of(child, row, rowid);
+        if (truth == Truth(decides)) return decides;
+        if (!truth.has_value()) all = std::nullopt;
+      }
+      return all;
+    }
+    case Kind::kNot: {
+      const Truth truth = truth_of(predicate.children[0], row, rowid);
+      return truth.has_value() ? Truth(!*truth) : truth;
+    }
+    case Kind::kCompare:
+      return compare(predicate.op, row[predicate.column], predicate.values[0]);
+    case Kind::kIn: {
+      Truth any = false;
+      for (const Value& value : predicate.values) {
+        const Truth truth = compare(Op::kEq, row[predicate.column], value);
+        if (truth == Truth(true)) return true;
+        if (!truth.has_value()) any = std::nullopt;
+      }
+      return any;
+    }
+    case Kind::kIsNull:
+      return null(row[predicate.column]);
+    case Kind::kLike: {
+      if (null(row[predicate.column]) || null(predicate.values[0])) return std::nullopt;
+      return like_oracle(decode(std::get<std::string>(predicate.values[0])), 0,
+                         decode(std::get<std::string>(row[predicate.column])), 0);
+    }
+    case Kind::kRows:
+      return std::find(predicate.rows.begin(), predicate.rows.end(), rowid) != predicate.rows.end();
+  }
+  return std::nullopt;
+}
+
+void expect_agrees(const Table& table, const Predicate& predicate) {
+  const Result<BoundPredicate> bound = BoundPredicate::bind(predicate, table.columns, table.slots);
+  ASSERT_TRUE(bound.has_value()) << bound.error().to_string();
+  for (size_t slot = 0; slot < table.rows.size(); ++slot) {
+    const bool passes = bound->passing(slot / kBlockRows).test(slot % kBlockRows);
+    const Truth truth = truth_of(predicate, table.rows[slot], table.slots.row(slot));
+    ASSERT_EQ(passes, truth == Truth(true)) << "slot " << slot;
+  }
+}
+
+const std::vector<FieldType> kTypes = {FieldType::kText, FieldType::kInt, FieldType::kFloat,
+                                       FieldType::kBool};
+
+// Values that meet each other often, with the corners of both number types.
+Value random_value(std::mt19937_64& random, FieldType type) {
+  static const std::vector<std::string> kTexts = {
+      "",     "a", "A", "ab", "b", "abc", "a%c", "rust", "Rust", "\xC3\xA9", "\xC3\x89t\xC3\xA9",
+      "zebra"};
+  static const std::vector<int64_t> kInts = {0,
+                                             1,
+                                             -1,
+                                             2,
+                                             3,
+                                             7,
+                                             (int64_t{1} << 53),
+                                             (int64_t{1} << 53) + 1,
+                                             -(int64_t{1} << 53) - 1,
+                                             std::numeric_limits<int64_t>::min(),
+                                             std::numeric_limits<int64_t>::max(),
+                                             std::numeric_limits<int64_t>::max() - 1};
+  static const std::vector<double> kReals = {0.0,
+                                             -0.0,
+                                             1.0,
+                                             1.5,
+                                             -1.0,
+                                             2.0,
+                                             0.5,
+                                             9007199254740992.0,
+                                             9007199254740994.0,
+                                             9223372036854775808.0,
+                                             -9223372036854775808.0,
+                                             1e300,
+                                             -1e300,
+                                             std::numeric_limits<double>::infinity(),
+                                             -std::numeric_limits<double>::infinity(),
+                                             std::numeric_limits<double>::denorm_min(),
+                                             std::nan("")};
+  const uint64_t pick = random();
+  if (pick % 7 == 0) return std::monostate{};
+  switch (type) {
+    case FieldType::kText:
+      return kTexts[(pick / 7) % kTexts.size()];
+    case FieldType::kInt:
+      return kInts[(pick / 7) % kInts.size()];
+    case FieldType::kFloat:
+      return kReals[(pick / 7) % kReals.size()];
+    case FieldType::kBool:
+      return (pick / 7) % 2 == 0;
+  }
+  return std::monostate{};
+}
+
+// A constant to compare a column with: a number may be of any number type.
+Value random_constant(std::mt19937_64& random, FieldType type) {
+  if (type == FieldType::kText) return random_value(random, type);
+  static constexpr FieldType kNumbers[] = {FieldType::kInt, FieldType::kFloat, FieldType::kBool};
+  return random_value(random, kNumbers[random() % 3]);
+}
+
+Predicate random_predicate(std::mt19937_64& random, const Table& table, int depth) {
+  Predicate predicate;
+  const uint64_t kind = random() % (depth > 0 ? 10 : 7);
+  predicate.column = random() % kTypes.size();
+  const FieldType type = kTypes[predicate.column];
+  if (kind <= 2) {
+    predicate.kind = Kind::kCompare;
+    predicate.op = static_cast<Op>(random() % 6);
+    predicate.values = {random_constant(random, type)};
+  } else if (kind == 3) {
+    predicate.kind = Kind::kIn;
+    for (uint64_t i = random() % 14; i > 0; --i) {
+      predicate.values.push_back(random_constant(random, type));
+    }
+  } else if (kind == 4) {
+    predicate.kind = Kind::kIsNull;
+  } else if (kind == 5) {
+    predicate.kind = Kind::kLike;
+    predicate.column = 0;
+    static const std::vector<std::string> kPatterns = {
+        "%", "a%", "%B", "_", "_b%", "%a%c%", "", "rUST", "\xC3\xA9", "_t_", "%%_", "a\\%c"};
+    predicate.values = {kPatterns[random() % kPatterns.size()]};
+  } else if (kind == 6) {
+    predicate.kind = Kind::kRows;
+    for (const RowId row : table.slots.rows()) {
+      if (random() % 3 == 0) predicate.rows.push_back(row);
+    }
+    predicate.rows.push_back(RowId{1 << 30});  // not there
+    std::sort(predicate.rows.begin(), predicate.rows.end());
+  } else {
+    predicate.kind = kind == 7 ? Kind::kAnd : kind == 8 ? Kind::kOr : Kind::kNot;
+    const uint64_t children = kind == 9 ? 1 : random() % 4;
+    for (uint64_t i = 0; i < children; ++i) {
+      predicate.children.push_back(random_predicate(random, table, depth - 1));
+    }
+  }
+  return predicate;
+}
+
+TEST(PredicateTest, RandomTreesAgreeWithThreeValuedLogic) {
+  for (const size_t rows : {size_t{1}, size_t{64}, size_t{1024}, size_t{1500}}) {
+    std::mt19937_64 random(17 + rows);
+    SCOPED_TRACE(testing::Message() << "seed " << 17 + rows);
+    Table table(kTypes);
+    for (size_t i = 0; i < rows; ++i) {
+      Row row;
+      for (const FieldType type : kTypes) row.push_back(random_value(random, type));
+      table.add(RowId{static_cast<int64_t>(i * 3 + 1)}, row);
+    }
+    for (int round = 0; round < 150; ++round) {
+      SCOPED_TRACE(testing::Message() << "round " << round);
+      expect_agrees(table, random_predicate(random, table, 3));
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+Predicate compare_with(size_t column, Op op, Value value) {
+  Predicate predicate;
+  predicate.kind = Kind::kCompare;
+  predicate.op = op;
+  predicate.column = column;
+  predicate.values = {std::move(value)};
+  return predicate;
+}
+
+TEST(PredicateTest, IntegersBeyondDoublesCompareByValue) {
+  Table table({FieldType::kText, FieldType::kInt, FieldType::kFloat, FieldType::kBool});
+  const int64_t big = (int64_t{1} << 53) + 1;  // no double equals it
+  table.add(RowId{1}, {std::monostate{}, big, 9007199254740992.0, true});
+  for (const Op op : {Op::kEq, Op::kNe, Op::kLt, Op::kLe, Op::kGt, Op::kGe}) {
+    expect_agrees(table, compare_with(1, op, 9007199254740992.0));
+    expect_agrees(table, compare_with(1, op, 9007199254740994.0));
+    expect_agrees(table, compare_with(2, op, big));
+    expect_agrees(table, compare_with(2, op, big - 1));
+  }
+}
+
+TEST(PredicateTest, InWithNullIsNeverFalse) {
+  Table table(kTypes);
+  table.add(RowId{1}, {std::string("x"), int64_t{5}, 0.0, false});
+  table.add(RowId{2}, {std::monostate{}, std::monostate{}, std::monostate{}, std::monostate{}});
+  Predicate in;
+  in.kind = Kind::kIn;
+  in.column = 1;
+  in.values = {int64_t{4}, std::monostate{}};
+  Predicate inverse;
+  inverse.kind = Kind::kNot;
+  inverse.children = {in};
+  const auto bound = BoundPredicate::bind(inverse, table.columns, table.slots);
+  ASSERT_TRUE(bound.has_value());
+  EXPECT_FALSE(bound->passing(0).test(0));
+  EXPECT_FALSE(bound->passing(0).test(1));
+  inverse.children[0].values.clear();  // NOT IN (): true, for NULL too
+  const auto empty = BoundPredicate::bind(inverse, table.columns, table.slots);
+  ASSERT_TRUE(empty.has_value());
+  EXPECT_TRUE(empty->passing(0).test(0));
+  EXPECT_TRUE(empty->passing(0).test(1));
+}
+
+TEST(PredicateTest, WrongShapesAreRefused) {
+  Table table(kTypes);
+  const auto code = [&](const Predicate& predicate) {
+    return BoundPredicate::bind(predicate, table.columns, table.slots).error().code();
+  };
+  EXPECT_EQ(code(compare_with(4, Op::kEq, int64_t{1})), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(compare_with(0, Op::kEq, int64_t{1})), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code(compare_with(1, Op::kEq, std::string("1"))), StatusCode::kInvalidArgument);
+  Predicate none = compare_with(1, Op::kEq, int64_t{1});
+  none.values.clear();
+  EXPECT_EQ(code(none), StatusCode::kInvalidArgument);
+  Predicate like_number = compare_with(1, Op::kEq, std::monostate{});
+  like_number.kind = Kind::kLike;
+  EXPECT_EQ(code(like_number), StatusCode::kInvalidArgument);
+  Predicate inverse;
+  inverse.kind = Kind::kNot;
+  EXPECT_EQ(code(inverse), StatusCode::kInvalidArgument);
+  Predicate deep = compare_with(1, Op::kEq, int64_t{1});
+  for (int i = 0; i < 1000; ++i) {
+    Predicate outer;
+    outer.kind = Kind::kNot;
+    outer.children.push_back(std::move(deep));
+    deep = std::move(outer);
+  }
+  EXPECT_EQ(code(deep), StatusCode::kInvalidArgument);
+}
+
+TEST(LikeTest, AgreesWithTheDefinitionOnRandomText) {
+  std::mt19937_64 random(5);
+  const auto make = [&](const std::vector<std::string>& pieces) {
+    std::string text;
+    for (uint64_t i = random() % 9; i > 0; --i) text += pieces[random() % pieces.size()];
+    return text;
+  };
+  for (int round = 0; round < 20000; ++round) {
+    const std::string pattern = make({"a", "B", "%", "_", "\xC3\xA9", "%"});
+    const std::string text = make({"a", "b", "A", "\xC3\xA9", "\xE2\x82\xAC"});
+    ASSERT_EQ(like(pattern, text), like_oracle(decode(pattern), 0, decode(text), 0))
+        << "seed 5, '" << text << "' LIKE '" << pattern << "'";
+  }
+}
+
+TEST(LikeTest, FollowsSqliteOnMalformedText) {
+  const std::string with_zero("ab\0cd", 5);
+  EXPECT_TRUE(like("ab", with_zero));  // both end at the first zero byte
+  EXPECT_FALSE(like("ab_cd", with_zero));
+  EXPECT_TRUE(like("_", "\x80"));              // a stray continuation byte is a character
+  EXPECT_TRUE(like("\xEF\xBF\xBD", "\xC3"));   // a cut sequence reads as U+FFFD
+  EXPECT_FALSE(like("\xC3\x89", "\xC3\xA9"));  // only ASCII letters lose their case
+}
+
+TEST(LikeTest, ManyWildcardsStayFast) {
+  std::string pattern;
+  for (int i = 0; i < 200; ++i) pattern += "%a";
+  EXPECT_FALSE(like(pattern + "b", std::string(5000, 'a')));  // exponential when done naively
+}
+
+}  // namespace
+}  // namespace loci::index
