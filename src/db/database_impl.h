@@ -45,6 +45,9 @@ class DatabaseImpl {
   std::shared_ptr<Embedder> embedder(const CollectionSpec& spec, const VectorColumn& column);
   Status set_embedder(const CollectionSpec& spec, std::string_view column,
                       std::shared_ptr<Embedder> embedder);
+  [[nodiscard]] bool has_metric(const std::string& name) const {
+    return metric_lookup_(name) != nullptr;
+  }
   void register_metric(std::string_view name, DistanceFunction distance);
 
   /// Embeds up to `limit` (0: all) pending rows of every model column, inside a write transaction.

@@ -108,6 +108,12 @@ Status Search::plan_vector() {
     column_ = static_cast<size_t>(found - columns.begin());
   }
   const VectorColumn& column = columns[column_];
+  if (column.metric == Metric::kCustom && !database_.has_metric(column.custom_metric)) {
+    return Status::failed_precondition(base::str_cat(
+        "collection '", name, "', column '", column.name, "': its metric '", column.custom_metric,
+        "' is not registered in this process; call "
+        "Database::register_metric first"));
+  }
   if (!request_.vector.empty()) {
     if (request_.vector.size() != column.dim) {
       return Status::invalid_argument(

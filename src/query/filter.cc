@@ -156,12 +156,6 @@ Status fit_value(const FilterExpr& expr, FieldType type, Value& value) {
     case FieldType::kInt:
     case FieldType::kFloat:
       if (!is_number) return wrong_type(expr, type, value);
-      // SQLite gives the values of an IN list the column's affinity; a comparison keeps them.
-      if (type == FieldType::kFloat && expr.kind == Kind::kIn) {
-        if (const auto* integer = std::get_if<int64_t>(&value)) {
-          value = static_cast<double>(*integer);
-        }
-      }
       return {};
     case FieldType::kBool:
       if (const auto* integer = std::get_if<int64_t>(&value)) {

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "base/words.h"
 
 namespace loci::query {
 namespace {
@@ -29,41 +30,16 @@ constexpr double kRankOffset = 60;
 constexpr size_t kLeastDepth = 100;
 constexpr size_t kDepthPerResult = 4;
 
-/// Whether a code point may be part of a word. Beyond ASCII only the blocks of spaces, punctuation
-/// and symbols are cut out: what FTS5's unicode61 cuts besides is cut by FTS5 itself.
-bool is_word(char32_t c) noexcept {
-  if (c < 0x80) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-  }
-  if (c == 0xAA || c == 0xB5 || c == 0xBA) return true;             // ordinals, micro
-  if (c < 0xC0 || c == 0xD7 || c == 0xF7) return false;             // Latin-1 signs
-  if (c >= 0x2000 && c <= 0x2BFF) {                                 // punctuation .. arrows
-    return (c >= 0x2070 && c <= 0x209F) || (c >= 0x2100 && c <= 0x218F) ||
-           (c >= 0x2460 && c <= 0x249B);
-  }
-  if (c >= 0x3000 && c <= 0x3004) return false;                     // ideographic space, stops
-  if (c >= 0x3008 && c <= 0x3020) return false;                     // brackets
-  if (c >= 0xFF00 && c <= 0xFF0F) return false;                     // full-width punctuation
-  return c != base::kReplacementCharacter && c != 0xFEFF;
-}
-
 }  // namespace
 
 std::string fts_query(std::string_view text) {
   std::string query;
   std::unordered_set<std::string_view> seen;
   const auto add = [&](std::string_view word) {
-    if (word.empty() || seen.size() >= kMaxWords || !seen.insert(word).second) return;
+    if (seen.size() >= kMaxWords || !seen.insert(word).second) return;
     base::str_append(query, query.empty() ? "" : " OR ", "\"", word, "\"");
   };
-  size_t begin = 0;
-  for (size_t i = 0; i < text.size();) {
-    const size_t at = i;
-    if (is_word(base::next_codepoint(text, &i))) continue;
-    add(text.substr(begin, at - begin));
-    begin = i;
-  }
-  add(text.substr(begin));
+  base::for_each_word(text, add);
   return query;
 }
 
