@@ -24,7 +24,8 @@ std::string describe(const Value& value) {
 
 double dot(VectorView a, VectorView b) {
   double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  for (size_t i = 0; i < a.size(); ++i)
+    sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
 }
 
@@ -66,8 +67,8 @@ std::string check_report(Database& database) {
 
 std::string describe(const Record& record) {
   std::ostringstream out;
-  out << std::setprecision(9) << to_int(record.rowid.value_or(kNoRow)) << " id="
-      << record.id.value_or("-") << (record.archived ? " archived" : "");
+  out << std::setprecision(9) << to_int(record.rowid.value_or(kNoRow))
+      << " id=" << record.id.value_or("-") << (record.archived ? " archived" : "");
   for (const auto& [name, value] : record.fields) out << ' ' << name << '=' << describe(value);
   out << " metadata=" << record.metadata.value_or("-");
   for (const auto& [name, vector] : record.vectors) {
@@ -136,6 +137,21 @@ int test_rounds(int short_run) {
   const char* text = std::getenv("LOCI_TEST_ROUNDS");  // NOLINT(concurrency-mt-unsafe): at start
   const int rounds = text == nullptr ? 0 : std::atoi(text);  // NOLINT(cert-err34-c): 0 is refused
   return rounds > 0 ? rounds : short_run;
+}
+
+VectorColumn vector_column(std::string_view name, size_t dim, Metric metric) {
+  VectorColumn column;
+  column.name = name;
+  column.dim = dim;
+  column.metric = metric;
+  return column;
+}
+
+Record vector_record(std::string_view id, std::vector<float> vector) {
+  Record record;
+  if (!id.empty()) record.id = id;
+  record.vectors.emplace_back("embedding", std::move(vector));
+  return record;
 }
 
 Value field(const Record& record, std::string_view column) {

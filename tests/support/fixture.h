@@ -64,6 +64,10 @@ std::vector<float> sine_vector(size_t dim, double seed);
 /// How many seeds a randomised test runs: LOCI_TEST_ROUNDS, else `short_run`.
 int test_rounds(int short_run);
 
+/// A vector column without a model.
+VectorColumn vector_column(std::string_view name, size_t dim, Metric metric);
+/// A record with one vector in column "embedding" and, when not empty, a text id.
+Record vector_record(std::string_view id, std::vector<float> vector);
 /// Value of a column in a record; monostate when it is not there.
 Value field(const Record& record, std::string_view column);
 /// Rowids of hits in their order.

@@ -111,8 +111,8 @@ std::string show(int64_t rowid, const ModelRow& row) {
 CollectionSpec model_spec() {
   CollectionSpec spec;
   spec.name = "notes";
-  spec.vectors = {{.name = "embedding", .dim = kModelDim, .metric = Metric::kCosine},
-                  {.name = "aux", .dim = kModelAuxDim, .metric = Metric::kL2}};
+  spec.vectors = {vector_column("embedding", kModelDim, Metric::kCosine),
+                  vector_column("aux", kModelAuxDim, Metric::kL2)};
   spec.text = {"title", "body"};
   spec.filters = {{"lang", FieldType::kText},
                   {"year", FieldType::kInt},
@@ -141,8 +141,7 @@ Record random_record(Random& random) {
   }
   for (const char* column : {"lang", "year", "rating", "draft"}) {
     if (random.one_in(3)) continue;
-    record.fields.emplace_back(column,
-                               random.one_in(6) ? Value() : random_value(random, column));
+    record.fields.emplace_back(column, random.one_in(6) ? Value() : random_value(random, column));
   }
   if (random.one_in(3)) {
     record.metadata = "{\"n\": " + std::to_string(random.below(100)) + "}";
@@ -323,8 +322,8 @@ std::vector<int64_t> StoreModel::containing(std::string_view word, const ModelFi
       return ::testing::AssertionFailure() << "not stored: " << show(rowid, row);
     }
     if (!same_row(found->second, row)) {
-      return ::testing::AssertionFailure() << "stored:   " << show(rowid, found->second)
-                                           << "\nexpected: " << show(rowid, row);
+      return ::testing::AssertionFailure()
+             << "stored:   " << show(rowid, found->second) << "\nexpected: " << show(rowid, row);
     }
   }
   for (const auto& [rowid, row] : stored) {

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// open: a new process opens the file and asks once. Cold means that the process has nothing; the
+// pages of the file are in the kernel's cache ("cached") or were dropped from it ("dropped").
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "workloads.h"
+
+extern "C" char** environ;  // NOLINT(readability-identifier-naming): named by POSIX
+
+namespace loci::bench {
+namespace {
+
+constexpr int kRuns = 7;
+
+std::vector<float> child_query(size_t dim) {
+  std::vector<float> query(dim, 0.1F);
+  query[0] = 1.0F;
+  return query;
+}
+
+Status run_child(const Options& options, const std::string& path, const std::string& result) {
+  std::string arguments[] = {options.self, "--open-child", path, result};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), nullptr};
+  pid_t pid = 0;
+  if (::posix_spawn(&pid, argv[0], nullptr, nullptr, argv, environ) != 0) {
+    return Status::io_error("cannot start " + options.self);
+  }
+  int wait_status = 0;
+  if (::waitpid(pid, &wait_status, 0) != pid || !WIFEXITED(wait_status) ||
+      WEXITSTATUS(wait_status) != 0) {
+    return Status::internal("the child that opens '" + path + "' failed");
+  }
+  return {};
+}
+
+/// Asks the kernel to forget the file's pages. No handle of this process is open on it.
+void drop_pages(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fdatasync(fd);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(fd);
+}
+
+Status measure_rows(const Options& options, size_t rows, Report& report) {
+  const std::string path = options.folder + "/open.db";
+  const std::string result = options.folder + "/open.txt";
+  const Dataset data = notes(options.data, rows);
+  LOCI_RETURN_IF_ERROR(store_dataset(path, data, false).status());  // closed at once
+  for (const bool dropped : {false, true}) {
+    std::vector<double> open_us;
+    std::vector<double> answer_us;
+    for (int run = 0; run < kRuns; ++run) {
+      if (dropped) drop_pages(path);
+      LOCI_RETURN_IF_ERROR(run_child(options, path, result));
+      std::ifstream in(result);
+      double opened = 0;
+      double answered = 0;
+      if (!(in >> opened >> answered)) return Status::internal("the child wrote no times");
+      open_us.push_back(opened);
+      answer_us.push_back(opened + answered);
+    }
+    report.add("open", data.name + (dropped ? " dropped" : " cached"),
+               {{"open_ms", median_of(open_us) / 1e3},
+                {"open_and_first_answer_ms", median_of(answer_us) / 1e3},
+                {"runs", int64_t{kRuns}},
+                {"data", data.source}});
+  }
+  return {};
+}
+
+}  // namespace
+
+Status open_child(const std::string& path, const std::string& result) {
+  const Stopwatch open_watch;
+  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path));
+  LOCI_ASSIGN_OR_RETURN(Collection docs, database.collection("docs"));
+  const double opened = open_watch.us();
+  const std::vector<float> query = child_query(docs.spec().vectors[0].dim);
+  const Stopwatch answer_watch;
+  LOCI_ASSIGN_OR_RETURN(const std::vector<Hit> hits, docs.nearest(query, 10));
+  const double answered = answer_watch.us();
+  if (hits.size() != 10) return Status::internal("the first answer is not 10 rows");
+  std::ofstream(result) << opened << " " << answered << "\n";
+  return {};
+}
+
+Status run_open(const Options& options, Report& report) {
+  for (const size_t rows : {size_t{10000}, size_t{50000}}) {
+    LOCI_RETURN_IF_ERROR(measure_rows(options, rows, report));
+  }
+  return {};
+}
+
+}  // namespace loci::bench
