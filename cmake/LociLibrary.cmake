@@ -44,3 +44,16 @@ install(FILES "${PROJECT_BINARY_DIR}/lociConfig.cmake"
               "${PROJECT_BINARY_DIR}/lociConfigVersion.cmake"
               "${PROJECT_SOURCE_DIR}/cmake/FindXxhash.cmake"
         DESTINATION "${config_dir}" COMPONENT library)
+
+# loci_program(TARGET): what a program of apps/ gets. It sees the public headers alone, but links the
+# objects of all modules with the SQLite of LOCI_CLI_SQLITE instead of the installed library.
+add_library(loci_program_base INTERFACE)
+target_include_directories(loci_program_base INTERFACE "${PROJECT_SOURCE_DIR}/include")
+target_link_libraries(loci_program_base INTERFACE
+                      ${objects} xxhash::xxhash Threads::Threads loci_sqlite_program)
+
+function(loci_program target)
+  loci_target_defaults(${target})
+  target_link_libraries(${target} PRIVATE loci_program_base)
+  install(TARGETS ${target} COMPONENT program)
+endfunction()
