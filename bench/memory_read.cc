@@ -13,7 +13,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && \
     !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define LOCI_BENCH_CLONES __attribute__((target_clones("avx512bw", "avx2", "default")))
+#define LOCI_BENCH_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define LOCI_BENCH_CLONES
 #endif

@@ -5,6 +5,7 @@
 // reads as many bytes in the same run.
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -139,6 +140,8 @@ Result<Collection> store_dataset(const std::string& path, const Dataset& data, b
   }
   return docs;
 }
+
+double cpu_us() { return static_cast<double>(std::clock()) * (1e6 / CLOCKS_PER_SEC); }
 
 void remove_database(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal", "-loci"}) {

@@ -69,22 +69,46 @@ class RowMaker {
   size_t next_ = 0;
 };
 
-Result<double> insert_with_loci(const std::string& path, const Dataset& data, const Case& test,
-                                uint64_t seed) {
+/// Per row: by the clock, and of the processor.
+struct Cost {
+  double us = 0;
+  double cpu_us = 0;
+};
+
+/// Adds up the time of the batches, without that of making them.
+class Meter {
+ public:
+  template <typename Body>
+  Status run(const Body& body) {
+    const double cpu = cpu_us();
+    const Stopwatch watch;
+    LOCI_RETURN_IF_ERROR(body());
+    total_.us += watch.us();
+    total_.cpu_us += cpu_us() - cpu;
+    return {};
+  }
+  [[nodiscard]] Cost per_row(size_t rows) const {
+    return {total_.us / static_cast<double>(rows), total_.cpu_us / static_cast<double>(rows)};
+  }
+
+ private:
+  Cost total_;
+};
+
+Result<Cost> insert_with_loci(const std::string& path, const Dataset& data, const Case& test,
+                              uint64_t seed) {
   remove_database(path);
   DatabaseOptions options;
   options.durability = test.durability;
   LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path, options));
   LOCI_ASSIGN_OR_RETURN(Collection docs, database.create_collection(spec_of(test)));
   RowMaker rows(data, test, seed);
-  double total_us = 0;
+  Meter meter;
   for (size_t done = 0; done < test.rows; done += kBatch) {
     const std::vector<Record> records = rows.batch();
-    const Stopwatch watch;
-    LOCI_RETURN_IF_ERROR(docs.insert_many(records).status());
-    total_us += watch.us();
+    LOCI_RETURN_IF_ERROR(meter.run([&] { return docs.insert_many(records).status(); }));
   }
-  return total_us / static_cast<double>(test.rows);
+  return meter.per_row(test.rows);
 }
 
 /// The DDL of the collection's tables and indexes, as Loci wrote it, without its triggers.
@@ -136,8 +160,17 @@ Status insert_row(sqlite::Connection& connection, const Record& record, bool tex
   return words.run();
 }
 
-Result<double> insert_with_plain_sql(const std::string& path, const Dataset& data, const Case& test,
-                                     uint64_t seed) {
+Status insert_batch(sqlite::Connection& connection, const std::vector<Record>& records, bool text) {
+  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
+                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
+  for (const Record& record : records) {
+    LOCI_RETURN_IF_ERROR(insert_row(connection, record, text));
+  }
+  return transaction.commit();
+}
+
+Result<Cost> insert_with_plain_sql(const std::string& path, const Dataset& data, const Case& test,
+                                   uint64_t seed) {
   LOCI_ASSIGN_OR_RETURN(const std::vector<std::string> ddl, plain_ddl(path, test));
   remove_database(path);
   sqlite::OpenOptions options;
@@ -150,42 +183,36 @@ Result<double> insert_with_plain_sql(const std::string& path, const Dataset& dat
     if (!shadow) LOCI_RETURN_IF_ERROR(connection->exec(statement));
   }
   RowMaker rows(data, test, seed);
-  double total_us = 0;
+  Meter meter;
   for (size_t done = 0; done < test.rows; done += kBatch) {
     const std::vector<Record> records = rows.batch();
-    const Stopwatch watch;
-    LOCI_ASSIGN_OR_RETURN(
-        sqlite::Transaction transaction,
-        sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));
-    for (const Record& record : records) {
-      LOCI_RETURN_IF_ERROR(insert_row(*connection, record, test.text));
-    }
-    LOCI_RETURN_IF_ERROR(transaction.commit());
-    total_us += watch.us();
+    LOCI_RETURN_IF_ERROR(meter.run([&] { return insert_batch(*connection, records, test.text); }));
   }
-  return total_us / static_cast<double>(test.rows);
+  return meter.per_row(test.rows);
 }
 
 Status measure_case(const Options& options, const Dataset& data, const Case& test, Report& report) {
-  std::vector<double> with_loci;
-  std::vector<double> plain;
+  std::vector<double> times[4];  // Loci, plain; the same of the processor
   for (int round = 0; round < options.rounds; ++round) {
     const uint64_t seed = options.data.seed + static_cast<uint64_t>(round);
     for (int turn = 0; turn < 2; ++turn) {
       const bool loci_turn = (turn + round) % 2 == 0;
       const std::string path = options.folder + (loci_turn ? "/loci.db" : "/plain.db");
-      LOCI_ASSIGN_OR_RETURN(const double us, loci_turn
+      LOCI_ASSIGN_OR_RETURN(const Cost cost, loci_turn
                                                  ? insert_with_loci(path, data, test, seed)
                                                  : insert_with_plain_sql(path, data, test, seed));
-      (loci_turn ? with_loci : plain).push_back(us);
+      times[loci_turn ? 0 : 1].push_back(cost.us);
+      times[loci_turn ? 2 : 3].push_back(cost.cpu_us);
       remove_database(path);
     }
   }
-  const double loci_us = median_of(with_loci);
-  const double plain_us = median_of(plain);
+  const double loci_us = median_of(times[0]);
+  const double plain_us = median_of(times[1]);
   Numbers numbers = {{"us_per_row", loci_us},
                      {"plain_us_per_row", plain_us},
                      {"ratio", loci_us / plain_us},
+                     {"cpu_us_per_row", median_of(times[2])},
+                     {"plain_cpu_us_per_row", median_of(times[3])},
                      {"rounds", int64_t{options.rounds}}};
   if (test.durability == Durability::kNormal) {
     numbers.emplace_back("us_per_row_target", test.text ? kTargetTextUs : kTargetUs);

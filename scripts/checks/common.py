@@ -24,7 +24,7 @@ def cxx_files():
 
 
 def is_test(path):
-    return path.parts[0] == "tests" or path.stem.endswith("_test")
+    return path.parts[0] == "tests" or path.stem.endswith(("_test", "_testing", "_selftest_main"))
 
 
 def read(path):

@@ -33,7 +33,7 @@ class HybridClock {
   explicit HybridClock(std::function<int64_t()> wall_ms = {});
 
   /// How far ahead of the wall clock a peer's time is believed.
-  static constexpr int64_t kMaxDriftMs = 24 * 3600 * 1000;
+  static constexpr int64_t kMaxDriftMs = int64_t{24} * 3600 * 1000;
 
   /// A time greater than every one given or seen before.
   [[nodiscard]] int64_t tick() LOCI_EXCLUDES(mu_);

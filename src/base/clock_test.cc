@@ -84,6 +84,7 @@ TEST(HybridClockTest, ThreadsNeverShareATime) {
   constexpr size_t kThreads = 4;
   std::vector<std::vector<int64_t>> times(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (std::vector<int64_t>& mine : times) {
     threads.emplace_back([&clock, &mine] {
       for (int i = 0; i < 5000; ++i) mine.push_back(clock.tick());

@@ -35,10 +35,11 @@ std::string format_uuid(UuidBytes bytes, uint8_t version) {
 void fill_from_clocks(std::span<uint8_t> out) {
   static std::atomic<uint64_t> calls{0};
   log(LogLevel::kWarning, "the system gives no random bytes; ids are made from clocks");
+  const auto place = reinterpret_cast<uintptr_t>(out.data());
   for (size_t at = 0; at < out.size(); at += 8) {
     const std::array<int64_t, 5> seed = {now_us(), monotonic_ns(), os_process_id(),
                                          static_cast<int64_t>(calls.fetch_add(1)),
-                                         static_cast<int64_t>(bit_cast<uintptr_t>(out.data()))};
+                                         static_cast<int64_t>(place)};
     const uint64_t hash =
         hash64(ByteSpan(reinterpret_cast<const uint8_t*>(seed.data()), sizeof(seed)));
     const size_t count = out.size() - at < 8 ? out.size() - at : 8;

@@ -84,6 +84,7 @@ TEST(UuidV7Test, GrowsWhenTheClockStandsStepsBackOrTheCounterIsFull) {
 TEST(UuidV7Test, ThreadsGetGrowingAndDistinctIds) {
   std::vector<std::vector<std::string>> ids(4);
   std::vector<std::thread> threads;
+  threads.reserve(ids.size());
   for (std::vector<std::string>& mine : ids) {
     threads.emplace_back([&mine] {
       for (int i = 0; i < 2000; ++i) mine.push_back(uuid_v7());

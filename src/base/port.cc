@@ -51,7 +51,8 @@ std::optional<T> parse_floating(std::string_view text) {
   text = without_plus(text);
   T value = 0;
   const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = end - text.size();
+  const auto [stop, error] = std::from_chars(begin, end, value);
   if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
   if (error == std::errc::result_out_of_range) {
     const T magnitude = is_overflow(text) ? std::numeric_limits<T>::infinity() : T{0};
@@ -63,7 +64,7 @@ std::optional<T> parse_floating(std::string_view text) {
 template <typename T>
 std::string format_floating(T value) {
   if (std::isnan(value)) return "nan";
-  std::array<char, 64> text;  // the shortest form of a double has at most 24 characters
+  std::array<char, 64> text{};  // the shortest form of a double has at most 24 characters
   const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
   return {text.data(), end};
 }
@@ -77,7 +78,8 @@ std::optional<int64_t> parse_int(std::string_view text) {
   text = without_plus(text);
   int64_t value = 0;
   const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = end - text.size();
+  const auto [stop, error] = std::from_chars(begin, end, value);
   if (stop != end || error != std::errc()) return std::nullopt;
   return value;
 }

@@ -51,7 +51,7 @@ TEST(ParseDoubleTest, IgnoresTheLocale) {
   static_cast<void>(std::setlocale(LC_NUMERIC, "de_DE.UTF-8"));
   EXPECT_EQ(parse_double("1.5"), 1.5);
   EXPECT_EQ(format_double(1.5), "1.5");
-  std::setlocale(LC_NUMERIC, before.c_str());
+  static_cast<void>(std::setlocale(LC_NUMERIC, before.c_str()));
 }
 
 TEST(FormatDoubleTest, IsShort) {

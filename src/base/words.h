@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -37,6 +39,21 @@ void for_each_word(std::string_view text, Visit&& visit) {
     begin = i;
   }
   if (begin < text.size()) visit(text.substr(begin));
+}
+
+/// The commonest English words, sorted. The model "hash", version 1, depends on them: never change.
+inline constexpr auto kStopWords = std::to_array<std::string_view>(
+    {"a",    "about", "all",    "also", "am",   "an",    "and",  "any",   "are",  "as",    "at",
+     "be",   "been",  "but",    "by",   "can",  "could", "did",  "do",    "does", "for",   "from",
+     "had",  "has",   "have",   "he",   "her",  "his",   "how",  "i",     "if",   "in",    "into",
+     "is",   "it",    "its",    "me",   "more", "my",    "no",   "not",   "of",   "on",    "or",
+     "our",  "she",   "should", "so",   "some", "such",  "than", "that",  "the",  "their", "them",
+     "then", "there", "these",  "they", "this", "those", "to",   "was",   "we",   "were",  "what",
+     "when", "where", "which",  "who",  "why",  "will",  "with", "would", "you",  "your"});
+
+/// Whether `word`, in lower case, tells nothing about what a text is about.
+[[nodiscard]] inline bool is_stop_word(std::string_view word) noexcept {
+  return std::binary_search(kStopWords.begin(), kStopWords.end(), word);
 }
 
 }  // namespace loci::base

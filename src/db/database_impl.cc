@@ -74,9 +74,11 @@ Status DatabaseImpl::write_source(
       LOCI_ASSIGN_OR_RETURN(entry, catalog_.find(connection, name));
     }
     LOCI_ASSIGN_OR_RETURN(const store::LogPosition before, store::newest(connection));
+    if (embedder_given_.exchange(false) || !(before == last_written_)) settled_.clear();
     LOCI_RETURN_IF_ERROR(body(connection, *entry));
-    if (!(before == last_written_)) {
+    if (settled_.count(entry->source.id) == 0) {
       LOCI_RETURN_IF_ERROR(embed_pending(connection, entry->source, 0, {}).status());
+      settled_.insert(entry->source.id);
     }
     LOCI_ASSIGN_OR_RETURN(last_written_, store::newest(connection));
     return {};
@@ -148,6 +150,7 @@ Status DatabaseImpl::set_embedder(const CollectionSpec& spec, std::string_view c
   }
   const base::MutexLock lock(mu_);
   embedders_[embedder_key(spec, column->name)] = std::move(embedder);
+  embedder_given_.store(true);
   return {};
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -71,6 +73,9 @@ class DatabaseImpl {
   MetricLookup metric_lookup_;
   /// Where the log stood after this process's last write: moved since means others have written.
   store::LogPosition last_written_;  // by the thread that holds the writer
+  /// Sources without a row that a model at hand could embed, as long as only we write.
+  std::set<int64_t> settled_;                // by the thread that holds the writer
+  std::atomic<bool> embedder_given_{false};  ///< since the last write: nothing is settled
 };
 
 }  // namespace loci::db

@@ -25,10 +25,18 @@ std::vector<float> vector_of(uint32_t seed) {
   return vector;
 }
 
+VectorColumn vector_column(size_t dim, Metric metric, const std::string& model = {}) {
+  VectorColumn column;
+  column.dim = dim;
+  column.metric = metric;
+  column.model = model;
+  return column;
+}
+
 CollectionSpec notes_spec() {
   CollectionSpec spec;
   spec.name = "notes";
-  spec.vectors.push_back({.dim = kDim, .metric = Metric::kL2});
+  spec.vectors.push_back(vector_column(kDim, Metric::kL2));
   spec.text = {"body"};
   spec.filters = {{.name = "year", .type = FieldType::kInt}};
   return spec;
@@ -191,7 +199,7 @@ TEST_F(DatabaseTest, WordsWithoutAModelAreAnsweredByTextAndSaidSo) {
 TEST_F(DatabaseTest, ModelColumnEmbedsOnInsertAndOnUpdate) {
   CollectionSpec spec;
   spec.name = "docs";
-  spec.vectors.push_back({.model = "hash"});
+  spec.vectors.push_back(vector_column(0, Metric::kCosine, "hash"));
   spec.text = {"title", "body"};
   Result<Collection> docs = db_.create_collection(spec);
   ASSERT_TRUE(docs.has_value()) << docs.status().to_string();
@@ -217,7 +225,8 @@ TEST_F(DatabaseTest, ModelColumnEmbedsOnInsertAndOnUpdate) {
 TEST_F(DatabaseTest, CustomMetricNeedsItsFunction) {
   CollectionSpec spec;
   spec.name = "odd";
-  spec.vectors.push_back({.dim = kDim, .metric = Metric::kCustom, .custom_metric = "first"});
+  spec.vectors.push_back(vector_column(kDim, Metric::kCustom));
+  spec.vectors.front().custom_metric = "first";
   Result<Collection> odd = db_.create_collection(spec);
   ASSERT_TRUE(odd.has_value()) << odd.status().to_string();
   for (uint32_t i = 0; i < 9; ++i) {

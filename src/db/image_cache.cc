@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/strings.h"
 #include "store/rows.h"
 
 namespace loci::db {
@@ -97,20 +98,21 @@ index::ImageLayout ImageReader::layout() const {
 
 Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
   LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout()));
-  LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, [&](const store::IndexRow& row) {
-    return image.put(to_image_row(row));
-  }));
+  const auto put = [&](const store::IndexRow& row) { return image.put(to_image_row(row)); };
+  LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, put)
+                           .with_context(base::str_cat("collection '", source_.spec.name, "'")));
   return image;
 }
 
 Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
                           index::Image& image) const {
   for (const RowId row : rows) {
-    LOCI_ASSIGN_OR_RETURN(const bool there, store::read_one(connection, source_, row,
-                                                            [&](const store::IndexRow& read) {
-                                                              return image.put(to_image_row(read));
-                                                            }));
-    if (!there) image.erase(row);
+    const auto put = [&](const store::IndexRow& read) { return image.put(to_image_row(read)); };
+    const Result<bool> there = store::read_one(connection, source_, row, put);
+    if (!there.ok()) {
+      return there.error().with_context(base::str_cat("collection '", source_.spec.name, "'"));
+    }
+    if (!*there) image.erase(row);
   }
   return {};
 }

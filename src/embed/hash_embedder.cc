@@ -14,13 +14,12 @@
 // judgments (nDCG@10 at dim 384; FTS5's BM25 in brackets): med 0.65 (0.70), cranfield 0.30 (0.37),
 // cisi 0.28 (0.32), npl 0.25 (0.43). Words alone gave 0.50, 0.25, 0.22, 0.18.
 //
-// Invariants. (1) "v1" is stored with vectors: constants, seeds, folding and order of summation never
-// change; a better scheme is "v2". (2) Every text has a unit vector: one without any word gets the
-// first axis. (3) Locale and CPU change nothing; another C library may change the last bit (log, sqrt).
-// Cost: about 20 hashes and table look-ups a word; a text of 30 words takes about 20 us.
-// Tested by hash_embedder_test.cc.
+// Invariants. (1) "v1" is stored with vectors: constants, seeds, folding, stop words and order of
+// summation never change; a better scheme is "v2". (2) Every text has a unit vector: one without
+// any word gets the first axis. (3) Locale and CPU change nothing; another C library may change the
+// last bit (log, sqrt). Cost: about 20 hashes and table look-ups a word; a text of 30 words takes
+// about 20 us. Tested by hash_embedder_test.cc.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -47,20 +46,6 @@ constexpr size_t kShortestGram = 3;
 constexpr size_t kLongestGram = 6;
 /// Longer "words" are base64 and the like: their beginning tells enough.
 constexpr size_t kMaxWordBytes = 64;
-
-constexpr auto kStopWords = std::to_array<std::string_view>(
-    {"a",     "about", "all",   "also",  "am",    "an",    "and",   "any",   "are",  "as",
-     "at",    "be",    "been",  "but",   "by",    "can",   "could", "did",   "do",   "does",
-     "for",   "from",  "had",   "has",   "have",  "he",    "her",   "his",   "how",  "i",
-     "if",    "in",    "into",  "is",    "it",    "its",   "me",    "more",  "my",   "no",
-     "not",   "of",    "on",    "or",    "our",   "she",   "should", "so",   "some", "such",
-     "than",  "that",  "the",   "their", "them",  "then",  "there", "these", "they", "this",
-     "those", "to",    "was",   "we",    "were",  "what",  "when",  "where", "which", "who",
-     "why",   "will",  "with",  "would", "you",   "your"});
-
-bool is_stop_word(std::string_view word) noexcept {
-  return std::binary_search(kStopWords.begin(), kStopWords.end(), word);
-}
 
 /// Lower case, and without its accent where Latin-1 has one.
 char32_t fold(char32_t c) noexcept {
@@ -137,8 +122,7 @@ class TextHasher {
     base::for_each_word(text, [this](std::string_view word) { add_word(word); });
     std::fill(out.begin(), out.end(), 0.0F);
     for (const FeatureCounts::Feature& feature : counts_.features()) {
-      const float repeats =
-          feature.count == 1 ? 0.0F : std::log(static_cast<float>(feature.count));
+      const float repeats = feature.count == 1 ? 0.0F : std::log(static_cast<float>(feature.count));
       const float value = feature.weight * (1 + kRepeatWeight * repeats);
       const auto slot = static_cast<size_t>(((feature.hash >> 32) * out.size()) >> 32);
       out[slot] += (feature.hash & 1) != 0 ? value : -value;
@@ -164,7 +148,7 @@ class TextHasher {
       base::append_utf8(marked_, fold(base::next_codepoint(raw, &i)));
     }
     const std::string_view word = std::string_view(marked_).substr(1);
-    const bool stop = is_stop_word(word);
+    const bool stop = base::is_stop_word(word);
     counts_.add(base::hash64(word, kWordSeed), stop ? kWordWeight * kStopWeight : kWordWeight);
     if (stop) return;
     marked_ += '>';

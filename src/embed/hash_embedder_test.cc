@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -9,9 +10,9 @@
 #include <numeric>
 #include <thread>
 
+#include "base/bytes.h"
 #include "base/env.h"
 #include "base/hash.h"
-#include "base/bytes.h"
 #include "base/port.h"
 #include "base/strings.h"
 #include "loci/embedder.h"
@@ -36,9 +37,9 @@ TEST(HashEmbedderTest, NamesLeadToTheModel) {
   EXPECT_EQ((*make_embedder("hash:64"))->identity(), "hash:64:v1");
   EXPECT_EQ((*make_embedder("hash:64:v1"))->dim(), 64U);
   EXPECT_EQ((*make_hash_embedder(8192))->identity(), "hash:8192:v1");
-  for (const std::string_view bad : {"none", "", "hash:", "hash:x", "hash:+64", "hash:64:v2", "bert",
-                                     "hash:15", "hash:8193", "hash:-384", "hash:64:v1:x",
-                                     "hash:99999999999999999999"}) {
+  for (const std::string_view bad :
+       {"none", "", "hash:", "hash:x", "hash:+64", "hash:64:v2", "bert", "hash:15", "hash:8193",
+        "hash:-384", "hash:64:v1:x", "hash:99999999999999999999"}) {
     const auto model = make_embedder(bad);
     ASSERT_FALSE(model.ok()) << bad;
     EXPECT_EQ(model.error().code(), StatusCode::kInvalidArgument) << bad;
@@ -48,8 +49,8 @@ TEST(HashEmbedderTest, NamesLeadToTheModel) {
 
 /// The stored vectors of every user depend on these: a failure means that v1 was changed.
 TEST(HashEmbedderTest, VersionOneNeverChanges) {
-  const std::vector<float> vector =
-      embed(*hash384(), "The quick brown fox jumps over the lazy dog; the dog sleeps. Caf\xc3\xa9!");
+  const std::vector<float> vector = embed(
+      *hash384(), "The quick brown fox jumps over the lazy dog; the dog sleeps. Caf\xc3\xa9!");
   // Rounded, so that another C library's last bit is no failure.
   std::string rounded;
   for (const float x : vector) base::str_append(rounded, std::lround(x * 1e4F), ",");
@@ -58,8 +59,9 @@ TEST(HashEmbedderTest, VersionOneNeverChanges) {
 
 TEST(HashEmbedderTest, VectorsAreUnitAndDeterministicAlsoWithoutWords) {
   const auto model = hash384();
-  for (const std::string_view text : {"", " \n", "...", "a", "the", "\xff\xfe", "\xe6\x97\xa5\xe6\x9c\xac",
-                                      "one two three", "x x x x x x x x"}) {
+  for (const std::string_view text :
+       {"", " \n", "...", "a", "the", "\xff\xfe", "\xe6\x97\xa5\xe6\x9c\xac", "one two three",
+        "x x x x x x x x"}) {
     const std::vector<float> vector = embed(*model, text);
     ASSERT_EQ(vector.size(), 384U);
     EXPECT_NEAR(cosine(vector, vector), 1.0, 1e-5) << text;
@@ -88,16 +90,19 @@ TEST(HashEmbedderTest, CaseAccentsAndPunctuationDoNotMatter) {
 
 TEST(HashEmbedderTest, MisspelledQueryFindsItsText) {
   const auto model = hash384();
-  const std::vector<std::string_view> texts = {
-      "spreadsheet program with charts and formulas", "image viewer for large photographs",
-      "compiler for the Fortran language",            "music player with equalizer and playlists",
-      "network packet analyzer",                      "database of chemical compounds"};
+  const std::vector<std::string_view> texts = {"spreadsheet program with charts and formulas",
+                                               "image viewer for large photographs",
+                                               "compiler for the Fortran language",
+                                               "music player with equalizer and playlists",
+                                               "network packet analyzer",
+                                               "database of chemical compounds"};
   const std::pair<std::string_view, size_t> queries[] = {
       {"spreedsheat", 0},         {"imgae veiwer photograps", 1}, {"fortan complier", 2},
       {"equaliser for musik", 3}, {"netwrok analyser", 4},        {"chemcial compund", 5}};
   for (const auto& [query, expected] : queries) {
     const std::vector<float> vector = embed(*model, query);
     std::vector<double> scores;
+    scores.reserve(texts.size());
     for (const std::string_view text : texts) scores.push_back(cosine(vector, embed(*model, text)));
     const auto best = std::max_element(scores.begin(), scores.end()) - scores.begin();
     EXPECT_EQ(static_cast<size_t>(best), expected) << query;
@@ -116,6 +121,7 @@ TEST(HashEmbedderTest, ThreadsShareOneModel) {
   const std::vector<float> expected = embed(*model, "the same text in every thread");
   std::vector<std::thread> threads;
   std::array<bool, 4> same{};
+  threads.reserve(same.size());
   for (size_t t = 0; t < same.size(); ++t) {
     threads.emplace_back([&, t] {
       same[t] = true;
@@ -183,6 +189,7 @@ double ndcg10(const std::vector<std::string>& ranked, const std::map<std::string
     if (found != judged.end()) gain += found->second / std::log2(static_cast<double>(i) + 2);
   }
   std::vector<double> best;
+  best.reserve(judged.size());
   for (const auto& [id, score] : judged) best.push_back(score);
   std::sort(best.rbegin(), best.rend());
   double ideal = 0;
@@ -197,6 +204,7 @@ double mean_ndcg10(const Embedder& model, const std::filesystem::path& folder) {
   const Texts queries = read_texts(folder / "queries.jsonl");
   const Judgments judgments = read_judgments(folder / "qrels.tsv");
   std::vector<std::vector<float>> vectors;
+  vectors.reserve(corpus.texts.size());
   for (const std::string& text : corpus.texts) vectors.push_back(embed(model, text));
   double sum = 0;
   int count = 0;
@@ -205,11 +213,13 @@ double mean_ndcg10(const Embedder& model, const std::filesystem::path& folder) {
     if (judged == judgments.end()) continue;
     const std::vector<float> query = embed(model, queries.texts[q]);
     std::vector<std::pair<double, std::string>> scored;
+    scored.reserve(vectors.size());
     for (size_t i = 0; i < vectors.size(); ++i) {
       scored.emplace_back(-cosine(query, vectors[i]), corpus.ids[i]);
     }
     std::sort(scored.begin(), scored.end());
     std::vector<std::string> ranked;
+    ranked.reserve(10);
     for (size_t i = 0; i < 10; ++i) ranked.push_back(scored[i].second);
     if (const double value = ndcg10(ranked, judged->second); value >= 0) {
       sum += value;
@@ -222,7 +232,8 @@ double mean_ndcg10(const Embedder& model, const std::filesystem::path& folder) {
 TEST(HashEmbedderQualityTest, RanksRealTextsAsMeasured) {
   const std::filesystem::path data = base::env("LOCI_DATA").value_or("../shared/data");
   if (!std::filesystem::exists(data / "med" / "corpus.jsonl")) {
-    GTEST_SKIP() << "no test collections: set LOCI_DATA to the folder that holds med/ and cranfield/";
+    GTEST_SKIP()
+        << "no test collections: set LOCI_DATA to the folder that holds med/ and cranfield/";
   }
   const auto model = hash384();
   const double med = mean_ndcg10(*model, data / "med");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Chunks. A chunk has a power of two of slots, at least 1,024 and so many that its codes (or, with
-// a custom metric, its vectors) fill 2 MiB: base::Buffer then asks for huge pages, without which a
-// scan of 20 MB spends a third of its time in TLB misses. The first chunk starts at 64 rows and
-// doubles, so that the image of a transaction that changed three rows stays small.
+// a custom metric, its vectors) fill 2 MiB: base::Buffer then asks for huge pages. The first chunk
+// starts at 64 rows and doubles, so that the image of a transaction that changed three rows stays
+// small.
 //
 // The grid of kL1. Sums of absolute differences of codes are distances only when all rows share one
 // grid, but the range of the data is not known in advance. The grid is fitted to what was seen when

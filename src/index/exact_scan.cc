@@ -11,7 +11,8 @@
 //
 // Why bounds first and full vectors last, not each candidate at once: the threshold then falls to
 // its final value before the first full vector is fetched, and a full vector costs a miss of the
-// caches and the bounds of a row do not. Measured on notes384, k = 10: see README.md.
+// caches and the bounds of a row do not. On notes384 (54,821 x 384, cosine, 1,000 queries) 13 full
+// vectors are read on average for k = 10 and 130 for k = 100.
 //
 // The steps:
 //   1. Per block of 1,024 rows, integer dot products of the allowed rows, by one kernel. Where few
@@ -72,8 +73,8 @@ size_t scan_block(const VectorColumn& column, const quant::U8Query& query, size_
     query.scan(column.rows(begin, rows), raw);
     return rows;
   }
-  // A lone row costs about a quarter more than one among 64, because the kernels take several rows
-  // at a time; from half of them on, taking all is cheaper.
+  // The kernels take several rows at a time, so rows alone cost more each; from half of 64 on,
+  // taking all is cheaper.
   constexpr int kDense = 32;
   size_t scanned = 0;
   for (size_t w = 0; w * 64 < rows; ++w) {

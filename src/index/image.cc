@@ -4,7 +4,7 @@
 //
 // One slot a row, dense: slots 0..n-1 are in use, and erasing a row moves the last row into its
 // slot. So there are no dead slots to skip, nothing to compact, and every array can be scanned from
-// end to end; the price is that erasing copies one row (2 KB at 384 dimensions, under 1 us). The
+// end to end; the price is that erasing copies one row (2 KB at 384 dimensions). The
 // order of slots means nothing: results are ordered by distance and rowid.
 //
 // A put is two-phased. Everything that can fail comes first (check the values, decode the vectors,

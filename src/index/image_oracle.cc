@@ -23,6 +23,8 @@ std::string to_blob(Metric metric, const std::vector<float>& vector) {
 Status put_row(Image& image, const ImageLayout& layout, RowId rowid, const OracleRow& row) {
   std::vector<std::string> blobs;
   std::vector<std::span<const std::byte>> views;
+  blobs.reserve(row.vectors.size());
+  views.reserve(row.vectors.size());
   for (size_t c = 0; c < row.vectors.size(); ++c) {
     blobs.push_back(to_blob(layout.columns[c].metric, row.vectors[c]));
   }

@@ -162,47 +162,47 @@ const std::vector<FieldType> kTypes = {FieldType::kText, FieldType::kInt, FieldT
 
 // Values that meet each other often, with the corners of both number types.
 Value random_value(std::mt19937_64& random, FieldType type) {
-  static const std::vector<std::string> kTexts = {
+  static const std::vector<std::string> texts = {
       "",     "a", "A", "ab", "b", "abc", "a%c", "rust", "Rust", "\xC3\xA9", "\xC3\x89t\xC3\xA9",
       "zebra"};
-  static const std::vector<int64_t> kInts = {0,
-                                             1,
-                                             -1,
-                                             2,
-                                             3,
-                                             7,
-                                             (int64_t{1} << 53),
-                                             (int64_t{1} << 53) + 1,
-                                             -(int64_t{1} << 53) - 1,
-                                             std::numeric_limits<int64_t>::min(),
-                                             std::numeric_limits<int64_t>::max(),
-                                             std::numeric_limits<int64_t>::max() - 1};
-  static const std::vector<double> kReals = {0.0,
-                                             -0.0,
-                                             1.0,
-                                             1.5,
-                                             -1.0,
-                                             2.0,
-                                             0.5,
-                                             9007199254740992.0,
-                                             9007199254740994.0,
-                                             9223372036854775808.0,
-                                             -9223372036854775808.0,
-                                             1e300,
-                                             -1e300,
-                                             std::numeric_limits<double>::infinity(),
-                                             -std::numeric_limits<double>::infinity(),
-                                             std::numeric_limits<double>::denorm_min(),
-                                             std::nan("")};
+  static const std::vector<int64_t> ints = {0,
+                                            1,
+                                            -1,
+                                            2,
+                                            3,
+                                            7,
+                                            (int64_t{1} << 53),
+                                            (int64_t{1} << 53) + 1,
+                                            -(int64_t{1} << 53) - 1,
+                                            std::numeric_limits<int64_t>::min(),
+                                            std::numeric_limits<int64_t>::max(),
+                                            std::numeric_limits<int64_t>::max() - 1};
+  static const std::vector<double> reals = {0.0,
+                                            -0.0,
+                                            1.0,
+                                            1.5,
+                                            -1.0,
+                                            2.0,
+                                            0.5,
+                                            9007199254740992.0,
+                                            9007199254740994.0,
+                                            9223372036854775808.0,
+                                            -9223372036854775808.0,
+                                            1e300,
+                                            -1e300,
+                                            std::numeric_limits<double>::infinity(),
+                                            -std::numeric_limits<double>::infinity(),
+                                            std::numeric_limits<double>::denorm_min(),
+                                            std::nan("")};
   const uint64_t pick = random();
   if (pick % 7 == 0) return std::monostate{};
   switch (type) {
     case FieldType::kText:
-      return kTexts[(pick / 7) % kTexts.size()];
+      return texts[(pick / 7) % texts.size()];
     case FieldType::kInt:
-      return kInts[(pick / 7) % kInts.size()];
+      return ints[(pick / 7) % ints.size()];
     case FieldType::kFloat:
-      return kReals[(pick / 7) % kReals.size()];
+      return reals[(pick / 7) % reals.size()];
     case FieldType::kBool:
       return (pick / 7) % 2 == 0;
   }
@@ -235,9 +235,9 @@ Predicate random_predicate(std::mt19937_64& random, const Table& table, int dept
   } else if (kind == 5) {
     predicate.kind = Kind::kLike;
     predicate.column = 0;
-    static const std::vector<std::string> kPatterns = {
+    static const std::vector<std::string> patterns = {
         "%", "a%", "%B", "_", "_b%", "%a%c%", "", "rUST", "\xC3\xA9", "_t_", "%%_", "a\\%c"};
-    predicate.values = {kPatterns[random() % kPatterns.size()]};
+    predicate.values = {patterns[random() % patterns.size()]};
   } else if (kind == 6) {
     predicate.kind = Kind::kRows;
     for (const RowId row : table.slots.rows()) {

@@ -129,6 +129,12 @@ class Generator {
     if (std::all_of(x.begin(), x.end(), [](float c) { return c == 0; })) x[0] = 1;
     return x;
   }
+  std::vector<std::vector<float>> rows(size_t count, Data kind, size_t dim,
+                                       const std::vector<float>& query) {
+    std::vector<std::vector<float>> all(count);
+    for (std::vector<float>& row : all) row = vector(kind, dim, query);
+    return all;
+  }
   int uniform(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
 
  private:
@@ -238,8 +244,7 @@ TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
                                 : kind == Data::kDuplicates                  ? Data::kGaussian
                                                                              : kind;
         const std::vector<float> vector = generator.vector(query_kind, dim, {});
-        std::vector<std::vector<float>> rows;
-        for (int i = 0; i < 40; ++i) rows.push_back(generator.vector(kind, dim, vector));
+        std::vector<std::vector<float>> rows = generator.rows(40, kind, dim, vector);
         rows.push_back(vector);
         const CodedRows coded(codec, std::move(rows));
         const Result<U8Query> query = U8Query::create(codec, vector, simd::kernels());
@@ -268,8 +273,7 @@ TEST_P(U8CodecTest, SelectNeverDropsARowAtOrBelowTheThresholdInAnyTier) {
           SCOPED_TRACE(str_cat("seed ", kSeed, " tier ", kernels->tier, " data ", k, " dim ", dim));
           const Data query_kind = kind == Data::kDuplicates ? Data::kOffset : kind;
           const std::vector<float> vector = generator.vector(query_kind, dim, {});
-          std::vector<std::vector<float>> rows;
-          for (int i = 0; i < 37; ++i) rows.push_back(generator.vector(kind, dim, vector));
+          std::vector<std::vector<float>> rows = generator.rows(37, kind, dim, vector);
           rows.push_back(vector);
           const CodedRows coded(codec, std::move(rows));
           Result<U8Query> query = U8Query::create(codec, vector, *kernels);
@@ -289,8 +293,7 @@ TEST_P(U8CodecTest, SelectDropsNearlyAllFarRows) {
   constexpr size_t kRows = 2000;
   const U8Codec codec = make_codec(metric, 384, Data::kGaussian);
   const std::vector<float> vector = generator.vector(Data::kGaussian, 384, {});
-  std::vector<std::vector<float>> rows;
-  for (size_t i = 0; i < kRows; ++i) rows.push_back(generator.vector(Data::kGaussian, 384, {}));
+  std::vector<std::vector<float>> rows = generator.rows(kRows, Data::kGaussian, 384, {});
   for (size_t i = 0; i < 10; ++i) {  // ten near ones
     for (size_t j = 0; j < 384; ++j) rows[i * 7][j] = vector[j] + 0.3F * rows[i * 7][j];
   }
@@ -413,8 +416,7 @@ TEST(U8CodecEdgeTest, LargestDimensionDoesNotOverflow) {
 TEST(U8CodecEdgeTest, MaskLetsOnlyItsRowsThrough) {
   Generator generator;
   const U8Codec codec = make_codec(Metric::kL2, 8, Data::kGaussian);
-  std::vector<std::vector<float>> rows;
-  for (int i = 0; i < 130; ++i) rows.push_back(generator.vector(Data::kGaussian, 8, {}));
+  std::vector<std::vector<float>> rows = generator.rows(130, Data::kGaussian, 8, {});
   const CodedRows coded(codec, std::move(rows));
   const std::vector<uint64_t> allowed = {uint64_t{1} << 63, 1, 2};  // rows 63, 64, 129
   RowBlock block = coded.block();

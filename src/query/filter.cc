@@ -56,8 +56,8 @@ std::string metadata_sql(std::string_view path) {
 std::optional<Target> find_built_in(const store::Source& source, std::string_view name) {
   if (base::ascii_equal_fold(name, "rowid")) {
     if (!source.key_columns.empty()) return Target{"k.rid", FieldType::kInt, std::nullopt};
-    return Target{base::str_cat("t.", sqlite::quote_identifier(source.key_column)),
-                  FieldType::kInt, std::nullopt};
+    return Target{base::str_cat("t.", sqlite::quote_identifier(source.key_column)), FieldType::kInt,
+                  std::nullopt};
   }
   for (const std::string& key : source.key_columns) {
     if (base::ascii_equal_fold(name, key)) {
@@ -101,6 +101,7 @@ std::optional<Target> find_target(const store::Source& source, std::string_view 
 /// The names a filter may use, as the message of an unknown one lists them.
 std::vector<std::string> known_names(const store::Source& source) {
   std::vector<std::string> names;
+  names.reserve(source.spec.filters.size() + source.spec.text.size() + 8);
   for (const FilterColumn& column : source.spec.filters) names.push_back(column.name);
   names.insert(names.end(), source.spec.text.begin(), source.spec.text.end());
   names.insert(names.end(), source.key_columns.begin(), source.key_columns.end());

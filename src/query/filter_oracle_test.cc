@@ -61,8 +61,8 @@ class FilterOracleTest : public testing::Test {
 
   uint32_t random() { return static_cast<uint32_t>(random_()); }
   std::string random_text() {
-    constexpr std::string_view kTexts[] = {"",  "a",  "A",  "ab", "aB", "b%",  "a_b",
-                                           "\xc3\xa9", "\xc3\x89", "it's", "10", "9"};
+    constexpr std::string_view kTexts[] = {"",    "a",        "A",        "ab",   "aB", "b%",
+                                           "a_b", "\xc3\xa9", "\xc3\x89", "it's", "10", "9"};
     return std::string(kTexts[random() % std::size(kTexts)]);
   }
   int64_t random_int() {
@@ -74,9 +74,9 @@ class FilterOracleTest : public testing::Test {
     return kFloats[random() % std::size(kFloats)];
   }
   std::string random_metadata() {
-    constexpr std::string_view kMetadata[] = {
-        "{}", R"({"n":1})", R"({"n":2.5})", R"({"n":"2"})", R"({"n":null})", R"({"n":true})",
-        R"({"n":[1]})", R"({"deep":{"n":7}})"};
+    constexpr std::string_view kMetadata[] = {"{}",           R"({"n":1})",         R"({"n":2.5})",
+                                              R"({"n":"2"})", R"({"n":null})",      R"({"n":true})",
+                                              R"({"n":[1]})", R"({"deep":{"n":7}})"};
     return std::string(kMetadata[random() % std::size(kMetadata)]);
   }
 
@@ -148,9 +148,8 @@ class FilterOracleTest : public testing::Test {
 
   std::vector<int64_t> select(const std::string& where, std::span<const Value> values) {
     std::vector<int64_t> found;
-    auto statement =
-        connection_->prepare(base::str_cat("SELECT rid FROM notes AS t WHERE ", where,
-                                           " ORDER BY rid"));
+    auto statement = connection_->prepare(
+        base::str_cat("SELECT rid FROM notes AS t WHERE ", where, " ORDER BY rid"));
     EXPECT_TRUE(statement.ok()) << where << ": " << statement.error().to_string();
     if (!statement.ok()) return found;
     int next = 1;
@@ -177,7 +176,8 @@ long double as_number(const Value& value) {
 
 /// -1, 0, 1; both of the same kind (long double holds every int64 and double exactly on x86-64).
 int order(const Value& a, const Value& b) {
-  if (const auto* text = std::get_if<std::string>(&a)) return text->compare(std::get<std::string>(b));
+  if (const auto* text = std::get_if<std::string>(&a))
+    return text->compare(std::get<std::string>(b));
   if (const auto* truth = std::get_if<bool>(&a)) return int{*truth} - int{std::get<bool>(b)};
   const long double x = as_number(a);
   const long double y = as_number(b);
@@ -196,8 +196,7 @@ bool like(std::string_view pattern, std::string_view text) {
   if (text.empty()) return false;
   static_cast<void>(base::next_codepoint(text, &next));
   if (pattern.front() == '_') return like(pattern.substr(1), text.substr(next));
-  const bool same =
-      base::ascii_equal_fold(pattern.substr(0, 1), text.substr(0, 1));
+  const bool same = base::ascii_equal_fold(pattern.substr(0, 1), text.substr(0, 1));
   return same && like(pattern.substr(1), text.substr(1));
 }
 
@@ -289,8 +288,7 @@ TEST_F(FilterOracleTest, MetadataComparesNumbersWithNumbersAndTextsWithTexts) {
   EXPECT_EQ(found("NOT metadata.n >= 1"),
             where(n + " IS NOT NULL AND NOT (" + n + " >= 1 AND typeof(" + n + ") <> 'text')"));
   EXPECT_EQ(found("metadata.n = true"), where(n + " = 1"));
-  EXPECT_EQ(found("metadata.deep.n IN (7, 'x')"),
-            where("json_extract(metadata, '$.deep.n') = 7"));
+  EXPECT_EQ(found("metadata.deep.n IN (7, 'x')"), where("json_extract(metadata, '$.deep.n') = 7"));
   EXPECT_EQ(found("metadata.n IS NULL"), where(n + " IS NULL"));
   EXPECT_FALSE(found("metadata.n >= 1").empty());
   EXPECT_FALSE(found("metadata.n < '9'").empty());

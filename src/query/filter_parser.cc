@@ -118,7 +118,8 @@ class Lexer {
     }
     const std::optional<double> real = base::parse_double(token.raw);
     // Infinity is what parse_double makes of a number too large.
-    if (!real.has_value() || !(*real <= 1.7976931348623157e308 && *real >= -1.7976931348623157e308)) {
+    if (!real.has_value() ||
+        !(*real <= 1.7976931348623157e308 && *real >= -1.7976931348623157e308)) {
       return error_at(token.position,
                       base::str_cat(describe(token), " is not a number that fits a double"));
     }
@@ -161,9 +162,8 @@ class Lexer {
     }
     size_t end = position_;
     static_cast<void>(base::next_codepoint(text_, &end));
-    return error_at(position_,
-                    base::str_cat("`", text_.substr(position_, end - position_), "` is not part ",
-                                  "of the filter language"));
+    return error_at(position_, base::str_cat("`", text_.substr(position_, end - position_),
+                                             "` is not part ", "of the filter language"));
   }
 
   std::string_view text_;
@@ -205,8 +205,8 @@ class Parser {
     return advance();
   }
   [[nodiscard]] bool at_reserved() const noexcept {
-    for (const std::string_view word : {"and", "or", "not", "in", "like", "is", "between", "null",
-                                        "true", "false"}) {
+    for (const std::string_view word :
+         {"and", "or", "not", "in", "like", "is", "between", "null", "true", "false"}) {
       if (at_keyword(word)) return true;
     }
     return false;
@@ -384,9 +384,8 @@ class Parser {
     } else if (at_keyword("true") || at_keyword("false")) {
       value = at_keyword("true");
     } else if (at_keyword("null")) {
-      return error_at(token_.position,
-                      base::str_cat("nothing compares with NULL: write `", name, " IS NULL` or `",
-                                    name, " IS NOT NULL`"));
+      return error_at(token_.position, base::str_cat("nothing compares with NULL: write `", name,
+                                                     " IS NULL` or `", name, " IS NOT NULL`"));
     } else if (token_.kind == TokenKind::kName) {
       return unexpected("a value (texts are written between ' and ')");
     } else {
@@ -421,9 +420,9 @@ std::optional<size_t> first_bad_byte(std::string_view text) noexcept {
 
 Result<FilterExpr> parse_filter(std::string_view text) {
   if (text.size() > base::kMaxWhereBytes) {
-    return error_at(base::kMaxWhereBytes, base::str_cat("the filter is ", text.size(),
-                                                        " bytes long, at most ",
-                                                        base::kMaxWhereBytes, " are allowed"));
+    return error_at(base::kMaxWhereBytes,
+                    base::str_cat("the filter is ", text.size(), " bytes long, at most ",
+                                  base::kMaxWhereBytes, " are allowed"));
   }
   if (const std::optional<size_t> bad = first_bad_byte(text)) {
     return error_at(*bad, "a NUL or a byte that is not UTF-8");

@@ -189,8 +189,7 @@ TEST(FilterTest, UserTablesHaveTheirOwnKeysAndNoMetadata) {
   EXPECT_EQ(Filter::bind("rowid = 1", table)->to_sql().sql, R"((t."doc_no" = ?))");
   EXPECT_FALSE(Filter::bind("metadata.a = 1", table).ok());
   EXPECT_FALSE(Filter::bind("id = 'a'", table).ok());
-  EXPECT_EQ(Filter::bind("lang = 'a'", table)->to_sql().sql,
-            R"((t."lang" COLLATE BINARY = ?))");
+  EXPECT_EQ(Filter::bind("lang = 'a'", table)->to_sql().sql, R"((t."lang" COLLATE BINARY = ?))");
   table.key_columns = {"dataset", "id"};
   EXPECT_EQ(Filter::bind("rowid = 1 AND dataset = 'x'", table)->to_sql().sql,
             R"(((k.rid = ?) AND (t."dataset" COLLATE BINARY = ?)))");
@@ -203,9 +202,11 @@ TEST(FilterTest, GarbageIsAlwaysAnsweredWithAPosition) {
   SCOPED_TRACE(testing::Message() << "seed " << kSeed);
   std::mt19937 random(kSeed);
   const std::vector<std::string> pieces = {
-      "lang", "year", "metadata.a", "(", ")", ",", "=", "==", "!=", "<", "<=", ">", "'a'", "\"b\"",
-      "5", "-1.5", ".", "'", "\"", "AND", "OR", "NOT", "IN", "LIKE", "IS", "NULL", "BETWEEN",
-      "true", "\xc3\xa9", "\xff", "--", ";", "%", "1e", std::string(1, '\0')};
+      "lang",     "year", "metadata.a", "(",  ")",    ",",       "=",
+      "==",       "!=",   "<",          "<=", ">",    "'a'",     "\"b\"",
+      "5",        "-1.5", ".",          "'",  "\"",   "AND",     "OR",
+      "NOT",      "IN",   "LIKE",       "IS", "NULL", "BETWEEN", "true",
+      "\xc3\xa9", "\xff", "--",         ";",  "%",    "1e",      std::string(1, '\0')};
   for (int round = 0; round < 20000; ++round) {
     std::string text;
     const size_t count = random() % 12;

@@ -13,7 +13,8 @@
 namespace loci::query {
 
 /// Words of a user as an FTS5 query that cannot be a syntax error: each word quoted, joined by OR.
-/// Empty when the text holds no word.
+/// The commonest English words ("the", "what") are left out unless there are no others; at most 64
+/// words. Empty when the text holds no word.
 std::string fts_query(std::string_view text);
 
 /// A row seen by one or both arms.

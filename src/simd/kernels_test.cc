@@ -20,19 +20,19 @@ class KernelsTest : public testing::TestWithParam<const Kernels*> {
 };
 
 TEST_P(KernelsTest, FloatSumsAgreeWithScalar) {
-  expect_clean(KernelChecks(*GetParam()).floats(), 138 * 5 * 3);
+  expect_clean(KernelChecks(*GetParam()).floats(), size_t{138} * 5 * 3);
 }
 TEST_P(KernelsTest, NanAndInfinityComeOutAsInScalar) {
   expect_clean(KernelChecks(*GetParam()).special_floats(), 3000);
 }
 TEST_P(KernelsTest, DotScanIsExact) {
-  expect_clean(KernelChecks(*GetParam()).dot_scans(), 138 * 5 * 2);
+  expect_clean(KernelChecks(*GetParam()).dot_scans(), size_t{138} * 5 * 2);
 }
 TEST_P(KernelsTest, SadAndHammingScansAreExact) {
-  expect_clean(KernelChecks(*GetParam()).byte_scans(), 138 * 3 * 2 * 2);
+  expect_clean(KernelChecks(*GetParam()).byte_scans(), size_t{138} * 3 * 2 * 2);
 }
 TEST_P(KernelsTest, SelectionIsThatOfScalar) {
-  expect_clean(KernelChecks(*GetParam()).selections(), 201 * 6);
+  expect_clean(KernelChecks(*GetParam()).selections(), size_t{201} * 6);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, KernelsTest,

@@ -41,11 +41,12 @@ Status check_sqlite(sqlite::Connection& connection, std::vector<CheckFinding>& f
   return sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
     const std::string_view text = row.column_text(0);
     // SQLite 3.44 and later ask FTS5 too; check_source() says more about that.
-    if (text != "ok" && text.find("fts5") == std::string_view::npos) {
-      add(findings, "sqlite",
-          str_cat(text, "; the file is damaged: restore a backup, or save what can be read with ",
-                  "the sqlite3 shell's .recover"));
-    }
+    if (text == "ok" || base::ascii_lower(text).find("fts5") != std::string::npos) return {};
+    const bool constraint = text.rfind("CHECK constraint failed", 0) == 0;
+    add(findings, constraint ? "constraint" : "sqlite",
+        str_cat(text, constraint ? ": a row was written that its table does not allow; correct it"
+                                 : "; the file is damaged: restore a backup, or save what can be "
+                                   "read with the sqlite3 shell's .recover"));
     return {};
   });
 }
@@ -66,10 +67,6 @@ constexpr Count kCounts[] = {
      "SELECT count(*) FROM loci_log WHERE typeof(token) <> 'integer' OR typeof(hlc) <> 'integer' "
      "OR typeof(rid) <> 'integer' OR typeof(origin) <> 'integer' OR op NOT BETWEEN 1 AND 4",
      "loci_log: entries with a value that no trigger writes"},
-    {"log",
-     "SELECT count(*) FROM (SELECT max(scn) AS scn FROM loci_log) WHERE scn > "
-     "(SELECT seq FROM sqlite_sequence WHERE name = 'loci_log')",
-     "loci_log: its numbering (sqlite_sequence) lies behind its newest entry"},
     {"follower",
      "SELECT count(*) FROM loci_followers WHERE scn > ifnull((SELECT max(scn) FROM loci_log), 0)",
      "loci_followers: followers that stand past the newest entry; they will start anew"},

@@ -113,8 +113,8 @@ Status write_vectors(Connection& connection, const Source& source, RowId row,
   for (size_t i = 0; i < columns.size(); ++i) {
     const std::vector<float>& vector = *layout.vectors[columns[i]];
     if (!vector.empty()) {  // unbound is NULL
-      LOCI_RETURN_IF_ERROR(statement.bind(
-          next, encode_vector(source.spec.vectors[columns[i]], vector, packed[i])));
+      LOCI_RETURN_IF_ERROR(
+          statement.bind(next, encode_vector(source.spec.vectors[columns[i]], vector, packed[i])));
     }
     ++next;
     if (has_pending(source, columns[i])) LOCI_RETURN_IF_ERROR(statement.bind(next++, int64_t{0}));
@@ -157,8 +157,7 @@ struct Conflict {
   [[nodiscard]] RowId row() const noexcept { return by_id.has_value() ? *by_id : *by_rowid; }
 };
 
-Result<Conflict> find_conflict(Connection& connection, const Source& source,
-                               const Record& record) {
+Result<Conflict> find_conflict(Connection& connection, const Source& source, const Record& record) {
   Conflict conflict;
   if (record.id.has_value() && source.spec.text_ids) {
     LOCI_ASSIGN_OR_RETURN(conflict.by_id, find_id(connection, source, *record.id));
@@ -176,23 +175,22 @@ Status check_same_row(Connection& connection, const Source& source, const Record
   if (!record.id.has_value() || !record.rowid.has_value()) return {};
   if (conflict.by_id == conflict.by_rowid) return {};
   if (conflict.by_id.has_value()) {
-    return Status::invalid_argument(base::str_cat(label(source), ": id '", *record.id,
-                                                  "' is row ", to_int(*conflict.by_id),
-                                                  ", but rowid ", to_int(*record.rowid),
-                                                  " is given: give one of the two"));
+    return Status::invalid_argument(
+        base::str_cat(label(source), ": id '", *record.id, "' is row ", to_int(*conflict.by_id),
+                      ", but rowid ", to_int(*record.rowid), " is given: give one of the two"));
   }
   LOCI_ASSIGN_OR_RETURN(const std::optional<std::string> id,
                         id_of(connection, source, *record.rowid));
-  return Status::invalid_argument(base::str_cat(
-      label(source), ": row ", to_int(*record.rowid), " has id '", id.value_or(""), "', but id '",
-      *record.id, "' is given: give one of the two"));
+  return Status::invalid_argument(base::str_cat(label(source), ": row ", to_int(*record.rowid),
+                                                " has id '", id.value_or(""), "', but id '",
+                                                *record.id, "' is given: give one of the two"));
 }
 
 Status already_there(const Source& source, const Record& record, const Conflict& conflict) {
   if (conflict.by_id.has_value()) {
     return Status::already_exists(base::str_cat(label(source), ": id '", *record.id,
-                                                "' is already there (row ",
-                                                to_int(*conflict.by_id), ")"));
+                                                "' is already there (row ", to_int(*conflict.by_id),
+                                                ")"));
   }
   return Status::already_exists(
       base::str_cat(label(source), ": row ", to_int(*conflict.by_rowid), " is already there"));
@@ -317,7 +315,7 @@ Status update_row(Connection& connection, const Source& source, RowId row, const
                                                   " cannot become row ", to_int(*changes.rowid),
                                                   ": a row keeps its rowid"));
   }
-  const Status changed = change_row(connection, source, row, changes, layout);
+  Status changed = change_row(connection, source, row, changes, layout);
   if (changed.code() == StatusCode::kAlreadyExists && changes.id.has_value()) {
     LOCI_ASSIGN_OR_RETURN(const Conflict conflict, find_conflict(connection, source, changes));
     if (conflict.by_id.has_value()) return already_there(source, changes, conflict);
@@ -334,8 +332,7 @@ Result<bool> remove_row(Connection& connection, const Source& source, RowId row)
   return connection.changes() > 0;
 }
 
-Result<int64_t> remove_rows(Connection& connection, const Source& source,
-                            const SqlFilter& filter) {
+Result<int64_t> remove_rows(Connection& connection, const Source& source, const SqlFilter& filter) {
   LOCI_RETURN_IF_ERROR(require_managed(source));
   std::string sql = "DELETE FROM ";
   append_name(sql, source.table);
@@ -389,9 +386,9 @@ Result<std::optional<RowId>> find_row(Connection& connection, const Source& sour
                   id));
     return row.has_value() ? std::optional<RowId>(RowId{*row}) : std::optional<RowId>();
   }
-  return Status::invalid_argument(base::str_cat(
-      label(source), " has no text ids: rows are named by rowid, got id '",
-      base::utf8_prefix(id, 40), "'"));
+  return Status::invalid_argument(
+      base::str_cat(label(source), " has no text ids: rows are named by rowid, got id '",
+                    base::utf8_prefix(id, 40), "'"));
 }
 
 }  // namespace loci::store

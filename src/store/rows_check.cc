@@ -43,12 +43,12 @@ Status unknown_column(const Source& source, std::string_view name) {
 Status check_text(const Source& source, std::string_view column, std::string_view text,
                   size_t max_bytes) {
   if (text.size() > max_bytes) {
-    return Status::invalid_argument(base::str_cat(label(source, column), ": ", text.size(),
-                                                  " bytes, at most ", max_bytes));
+    return Status::invalid_argument(
+        base::str_cat(label(source, column), ": ", text.size(), " bytes, at most ", max_bytes));
   }
   if (text.find('\0') != std::string_view::npos) {
-    return Status::invalid_argument(base::str_cat(label(source, column), ": text holds a NUL byte ",
-                                                  "at ", text.find('\0')));
+    return Status::invalid_argument(
+        base::str_cat(label(source, column), ": text holds a NUL byte ", "at ", text.find('\0')));
   }
   if (!base::is_valid_utf8(text)) {
     return Status::invalid_argument(base::str_cat(label(source, column), ": text is not UTF-8"));
@@ -97,9 +97,9 @@ Status check_filter(const Source& source, const FilterColumn& column, const Valu
 
 Status check_id(const Source& source, const std::string& id) {
   if (!source.spec.text_ids) {
-    return Status::invalid_argument(base::str_cat(
-        label(source), " has no text ids: rows are named by rowid, got id '",
-        base::utf8_prefix(id, 40), "'"));
+    return Status::invalid_argument(
+        base::str_cat(label(source), " has no text ids: rows are named by rowid, got id '",
+                      base::utf8_prefix(id, 40), "'"));
   }
   if (id.empty()) return Status::invalid_argument(base::str_cat(label(source), ": id is empty"));
   return check_text(source, "id", id, base::kMaxTextIdBytes);
@@ -115,10 +115,10 @@ Status check_metadata(sqlite::Connection& connection, const Source& source,
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   const std::string_view type = there ? statement.column_text(0) : std::string_view();
   if (type == "object") return {};
-  return Status::invalid_argument(base::str_cat(
-      label(source), ": metadata must be a JSON object, got ",
-      type.empty() ? std::string_view("text that is not JSON") : type, ": ",
-      base::utf8_prefix(metadata, 60)));
+  return Status::invalid_argument(
+      base::str_cat(label(source), ": metadata must be a JSON object, got ",
+                    type.empty() ? std::string_view("text that is not JSON") : type, ": ",
+                    base::utf8_prefix(metadata, 60)));
 }
 
 /// Where `name` is among `names`, from `hint` on first; advances the hint past it.
@@ -155,9 +155,9 @@ Status lay_out_fields(const Source& source, const Record& record, RecordLayout& 
       LOCI_RETURN_IF_ERROR(check_text(source, name, *content, base::kMaxTextBytes));
       continue;
     }
-    const auto filter =
-        find_name(spec.filters, name, filter_hint,
-                  [](const FilterColumn& column) { return std::string_view(column.name); });
+    const auto filter = find_name(spec.filters, name, filter_hint, [](const FilterColumn& column) {
+      return std::string_view(column.name);
+    });
     if (!filter.has_value()) return unknown_column(source, name);
     if (layout.filters[*filter] != nullptr) return given_twice(source, name);
     LOCI_RETURN_IF_ERROR(check_filter(source, spec.filters[*filter], value));
@@ -171,8 +171,8 @@ Status lay_out_fields(const Source& source, const Record& record, RecordLayout& 
 Status check_vector(const Source& source, size_t column, VectorView vector) {
   const VectorColumn& spec = source.spec.vectors[column];
   if (vector.size() != spec.dim) {
-    return Status::invalid_argument(base::str_cat(label(source, spec.name), ": dim ",
-                                                  vector.size(), ", expected ", spec.dim));
+    return Status::invalid_argument(
+        base::str_cat(label(source, spec.name), ": dim ", vector.size(), ", expected ", spec.dim));
   }
   uint32_t any = 0;
   uint32_t not_finite = 0;
@@ -184,9 +184,9 @@ Status check_vector(const Source& source, size_t column, VectorView vector) {
   if (not_finite != 0) {
     const auto bad = std::find_if(vector.begin(), vector.end(),
                                   [](float component) { return !std::isfinite(component); });
-    return Status::invalid_argument(base::str_cat(
-        label(source, spec.name), ": component ", bad - vector.begin(), " is ",
-        std::isnan(*bad) ? "NaN" : "infinite"));
+    return Status::invalid_argument(base::str_cat(label(source, spec.name), ": component ",
+                                                  bad - vector.begin(), " is ",
+                                                  std::isnan(*bad) ? "NaN" : "infinite"));
   }
   const bool needs_direction = spec.metric == Metric::kCosine || spec.metric == Metric::kAngular;
   if (any == 0 && needs_direction) {
@@ -208,15 +208,15 @@ Result<RecordLayout> lay_out(sqlite::Connection& connection, const Source& sourc
   layout.sets_id = record.id.has_value();
   if (layout.sets_id) LOCI_RETURN_IF_ERROR(check_id(source, *record.id));
   if (record.rowid == kNoRow) {
-    return Status::invalid_argument(base::str_cat(label(source), ": rowid ", to_int(kNoRow),
-                                                  " is reserved"));
+    return Status::invalid_argument(
+        base::str_cat(label(source), ": rowid ", to_int(kNoRow), " is reserved"));
   }
   LOCI_RETURN_IF_ERROR(lay_out_fields(source, record, layout));
   size_t hint = 0;
   for (const auto& [name, vector] : record.vectors) {
-    const auto column =
-        find_name(spec.vectors, name, hint,
-                  [](const VectorColumn& known) { return std::string_view(known.name); });
+    const auto column = find_name(spec.vectors, name, hint, [](const VectorColumn& known) {
+      return std::string_view(known.name);
+    });
     if (!column.has_value()) return unknown_column(source, name);
     if (layout.vectors[*column] != nullptr) return given_twice(source, name);
     if (!vector.empty()) LOCI_RETURN_IF_ERROR(check_vector(source, *column, vector));
@@ -235,7 +235,8 @@ std::span<const std::byte> encode_vector(const VectorColumn& column, VectorView 
     packed.assign(vector_bytes(column), '\0');
     for (size_t i = 0; i < vector.size(); ++i) {
       if (!(vector[i] > 0)) continue;
-      packed[i / 8] = static_cast<char>(static_cast<unsigned char>(packed[i / 8]) | (1U << (i % 8)));
+      packed[i / 8] =
+          static_cast<char>(static_cast<unsigned char>(packed[i / 8]) | (1U << (i % 8)));
     }
   } else if constexpr (std::endian::native == std::endian::little) {
     return std::as_bytes(vector);
@@ -259,8 +260,8 @@ Result<std::vector<float>> decode_vector(const Source& source, size_t column, Ro
     }
     return vector;
   }
-  base::ByteReader reader(std::string_view(
-      reinterpret_cast<const char*>(blob.data()), blob.size()));  // NOLINT: bytes as chars
+  base::ByteReader reader(std::string_view(reinterpret_cast<const char*>(blob.data()),
+                                           blob.size()));  // NOLINT: bytes as chars
   reader.f32le_array(vector);
   return vector;
 }

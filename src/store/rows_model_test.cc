@@ -234,7 +234,8 @@ class RowsModelTest : public testing::TestWithParam<uint32_t> {
           EXPECT_EQ(record.metadata, row.metadata);
           EXPECT_EQ(record.archived, row.archived);
           std::vector<std::pair<std::string, std::vector<float>>> vectors;
-          if (!row.embedding.empty() && !row.stale) vectors.emplace_back("embedding", row.embedding);
+          if (!row.embedding.empty() && !row.stale)
+            vectors.emplace_back("embedding", row.embedding);
           if (!row.extra.empty()) vectors.emplace_back("extra", row.extra);
           EXPECT_EQ(record.vectors, vectors) << "row " << expected->first;
           ++expected;
@@ -262,7 +263,8 @@ class RowsModelTest : public testing::TestWithParam<uint32_t> {
     auto expected = model_.begin();
     ASSERT_TRUE(read_all(*connection_, notes_, [&](const IndexRow& at) -> Status {
                   EXPECT_EQ(to_int(at.rowid), expected->first);
-                  const bool counts = !expected->second.stale && !expected->second.embedding.empty();
+                  const bool counts =
+                      !expected->second.stale && !expected->second.embedding.empty();
                   EXPECT_EQ(at.vectors[0].empty(), !counts);
                   EXPECT_EQ(at.vectors[1].empty(), expected->second.extra.empty());
                   ++expected;
@@ -282,8 +284,7 @@ class RowsModelTest : public testing::TestWithParam<uint32_t> {
         if (!row.archived && text.find(word) != std::string::npos) expected.insert(rowid);
       }
       std::set<int64_t> found;
-      const auto hits =
-          search_text(*connection_, notes_, base::str_cat("\"", word, "\""), {}, {});
+      const auto hits = search_text(*connection_, notes_, base::str_cat("\"", word, "\""), {}, {});
       ASSERT_TRUE(hits.ok()) << hits.error().to_string();
       for (const TextHit& hit : *hits) {
         found.insert(to_int(hit.rowid));

@@ -84,9 +84,9 @@ Result<int64_t> purge_rows(Connection& connection, const Source& source,
     return forget_statistics(connection, source);
   };
   const Status purged = purge_all();
-  const Status restored = connection.exec(
-      base::str_cat("PRAGMA secure_delete = ",
-                    secure.value_or(0) == 2 ? std::string("FAST") : base::str_cat(secure.value_or(0))));
+  const Status restored = connection.exec(base::str_cat(
+      "PRAGMA secure_delete = ",
+      secure.value_or(0) == 2 ? std::string("FAST") : base::str_cat(secure.value_or(0))));
   LOCI_RETURN_IF_ERROR(purged);
   LOCI_RETURN_IF_ERROR(restored);
   return count;
@@ -97,8 +97,7 @@ Status scrub(Connection& connection) {
     return Status::failed_precondition("VACUUM cannot run inside a transaction: commit first");
   }
   LOCI_RETURN_IF_ERROR(connection.exec("VACUUM"));
-  LOCI_ASSIGN_OR_RETURN(Statement statement,
-                        connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)"));
+  LOCI_ASSIGN_OR_RETURN(Statement statement, connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)"));
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   // busy, frames in the WAL (-1: not in WAL mode), frames checkpointed
   if (!there || statement.column_int(0) != 0) {

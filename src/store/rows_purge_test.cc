@@ -83,7 +83,8 @@ class RowsPurgeTest : public testing::Test {
 TEST_F(RowsPurgeTest, NoByteOfAPurgedRowIsLeft) {
   put_others();
   const float first = 123456.789F;
-  const RowId secret = put("id-xyzzyq", "the zugzwangification of quuxification", "langplugh", first);
+  const RowId secret =
+      put("id-xyzzyq", "the zugzwangification of quuxification", "langplugh", first);
   put("id-xyzzyq-2", "another quuxly row that stays", "en", 5);
   // Written again and again, so that older pages and segments hold it too.
   for (const char* body : {"the zugzwangification again", "zugzwangifications third"}) {
@@ -93,8 +94,8 @@ TEST_F(RowsPurgeTest, NoByteOfAPurgedRowIsLeft) {
   }
   ASSERT_TRUE(connection_->exec("ANALYZE").ok());
   ASSERT_TRUE(connection_->exec("PRAGMA wal_checkpoint(FULL)").ok());
-  const std::vector<std::string> traces = {
-      "zugzwang", "zugzw", "langplugh", base::encode_f32(std::vector<float>{first, 2, 3})};
+  const std::vector<std::string> traces = {"zugzwang", "zugzw", "langplugh",
+                                           base::encode_f32(std::vector<float>{first, 2, 3})};
   ASSERT_NE(found(traces), "");
   ASSERT_NE(found({"id-xyzzyq"}), "");
 
@@ -118,7 +119,8 @@ TEST_F(RowsPurgeTest, NoByteOfAPurgedRowIsLeft) {
   EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0U);
   EXPECT_EQ(count_rows(*connection_, notes_, {}, true).value(), 801);
   EXPECT_EQ(search_text(*connection_, notes_, "\"quuxly\"", {}, {})->size(), 1U);
-  EXPECT_TRUE(connection_->exec("INSERT INTO notes_fts(notes_fts) VALUES ('integrity-check')").ok());
+  EXPECT_TRUE(
+      connection_->exec("INSERT INTO notes_fts(notes_fts) VALUES ('integrity-check')").ok());
   EXPECT_EQ(*sqlite::query_text(*connection_, "PRAGMA integrity_check"), "ok");
 }
 

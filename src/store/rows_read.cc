@@ -226,9 +226,9 @@ Result<std::optional<Record>> get_row(Connection& connection, const Source& sour
 Status scan_rows(Connection& connection, const Source& source, const SqlFilter& filter,
                  const ScanOptions& options, const std::function<Status(const Record&)>& visit) {
   const RecordReader reader(source, options.with_vectors);
-  const std::string sql = base::str_cat(
-      reader.sql(), where_sql({live_sql(source, options.with_archived), filter.sql}),
-      " ORDER BY ", key_sql(source), " LIMIT ? OFFSET ?");
+  const std::string sql =
+      base::str_cat(reader.sql(), where_sql({live_sql(source, options.with_archived), filter.sql}),
+                    " ORDER BY ", key_sql(source), " LIMIT ? OFFSET ?");
   LOCI_ASSIGN_OR_RETURN(Statement statement, prepare(connection, filter, sql));
   LOCI_RETURN_IF_ERROR(bind_values(statement, 1, filter.values));
   const int next = static_cast<int>(filter.values.size()) + 1;
@@ -242,9 +242,14 @@ Status scan_rows(Connection& connection, const Source& source, const SqlFilter& 
 
 Result<int64_t> count_rows(Connection& connection, const Source& source, const SqlFilter& filter,
                            bool with_archived) {
-  const std::string sql =
-      base::str_cat("SELECT count(*)", from_sql(source, false),
-                    where_sql({live_sql(source, with_archived), filter.sql}));
+  std::string sql = base::str_cat("SELECT count(*)", from_sql(source, false),
+                                  where_sql({live_sql(source, with_archived), filter.sql}));
+  if (filter.sql.empty() && source.managed && !with_archived) {
+    // Indexes count all rows and the archived ones; the table would be read as a whole.
+    const std::string from = from_sql(source, false);
+    sql = base::str_cat("SELECT (SELECT count(*)", from, ") - (SELECT count(*)", from,
+                        " WHERE t.archived <> 0)");
+  }
   LOCI_ASSIGN_OR_RETURN(Statement statement, prepare(connection, filter, sql));
   LOCI_RETURN_IF_ERROR(bind_values(statement, 1, filter.values));
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
@@ -269,9 +274,8 @@ Result<std::vector<RowId>> select_rowids(Connection& connection, const Source& s
 Status read_all(Connection& connection, const Source& source,
                 const std::function<Status(const IndexRow&)>& visit) {
   IndexRowReader reader(source);
-  LOCI_ASSIGN_OR_RETURN(
-      Statement statement,
-      connection.cached(base::str_cat(reader.sql(), " ORDER BY ", key_sql(source))));
+  LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(base::str_cat(
+                                                 reader.sql(), " ORDER BY ", key_sql(source))));
   return sqlite::for_each_row(statement,
                               [&](const Statement& at) { return visit(reader.read(at)); });
 }
@@ -351,9 +355,8 @@ Result<CollectionStats> stats(Connection& connection, const Source& source) {
   if (!source.spec.vectors.empty()) {
     const int pending =
         list.add(any_pending.empty() ? std::string("0") : base::str_cat("sum(", any_pending, ")"));
-    LOCI_ASSIGN_OR_RETURN(Statement statement,
-                          connection.cached(base::str_cat("SELECT ", list.sql(),
-                                                          from_sql(source, true))));
+    LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(base::str_cat(
+                                                   "SELECT ", list.sql(), from_sql(source, true))));
     LOCI_RETURN_IF_ERROR(statement.step().status());
     for (size_t i = 0; i < source.spec.vectors.size(); ++i) {
       stats.vectors.emplace_back(source.spec.vectors[i].name,

@@ -103,9 +103,9 @@ std::string label(const Source& source, std::string_view column) {
 
 Status require_managed(const Source& source) {
   if (source.managed) return {};
-  return Status::failed_precondition(base::str_cat(
-      "'", source.spec.name, "' is an index on your table '", source.table,
-      "', which Loci only reads: write to the table by SQL"));
+  return Status::failed_precondition(
+      base::str_cat("'", source.spec.name, "' is an index on your table '", source.table,
+                    "', which Loci only reads: write to the table by SQL"));
 }
 
 size_t vector_bytes(const VectorColumn& column) noexcept {

@@ -95,8 +95,8 @@ class RowsTest : public testing::Test {
   static Record full_record() {
     Record record;
     record.id = "a";
-    record.fields = {{"title", "Alpha"}, {"body", "first words"}, {"lang", "en"},
-                     {"year", int64_t{2020}}, {"rating", 0.5}, {"draft", true}};
+    record.fields = {{"title", "Alpha"},      {"body", "first words"}, {"lang", "en"},
+                     {"year", int64_t{2020}}, {"rating", 0.5},         {"draft", true}};
     record.vectors = {{"embedding", {1, 2, 3}},
                       {"bits", {1, 0, 0, 0, 0, 0, 0, 1, -1, 2, 0, 0, 0, 0, 0, 0}},
                       {"flat", {0, 0}}};
@@ -188,7 +188,8 @@ TEST_F(RowsTest, BadInputIsRefusedAndChangesNothing) {
       {one_field("body", "\xff"), "column 'body': text is not UTF-8"},
       {twice, "column 'lang' is given twice"},
       {no_row, "is reserved"},
-      {one_vector("embedding", {1, 2}), "collection 'notes', column 'embedding': dim 2, expected 3"},
+      {one_vector("embedding", {1, 2}),
+       "collection 'notes', column 'embedding': dim 2, expected 3"},
       {one_vector("embedding", {1, kNaN, 1}), "column 'embedding': component 1 is NaN"},
       {one_vector("flat", {1, -kInfinity}), "column 'flat': component 1 is infinite"},
       {one_vector("embedding", {0, -0.0F, 0}), "a zero vector has no direction"},
@@ -208,7 +209,8 @@ TEST_F(RowsTest, BadInputIsRefusedAndChangesNothing) {
   }
   EXPECT_EQ(count(), 0);
   const auto id_error = put_row(*connection_, plain_, with_id("x"), OnConflict::kError);
-  EXPECT_TRUE(contains(id_error.error().message(), "has no text ids")) << id_error.error().message();
+  EXPECT_TRUE(contains(id_error.error().message(), "has no text ids"))
+      << id_error.error().message();
 }
 
 TEST_F(RowsTest, ConflictIsAnErrorThatNamesTheRow) {
@@ -523,11 +525,12 @@ class UserTableTest : public RowsTest {
 };
 
 TEST_F(UserTableTest, ARowidAliasIsTheKeyAndNothingIsWritten) {
-  ASSERT_TRUE(connection_
-                  ->exec("CREATE TABLE docs(no INTEGER PRIMARY KEY, body TEXT, lang TEXT, vec BLOB);"
-                         "INSERT INTO docs VALUES (5, 'some words', 'en', x'0000803f00000040'),"
-                         "(2, 'other words', NULL, NULL)")
-                  .ok());
+  ASSERT_TRUE(
+      connection_
+          ->exec("CREATE TABLE docs(no INTEGER PRIMARY KEY, body TEXT, lang TEXT, vec BLOB);"
+                 "INSERT INTO docs VALUES (5, 'some words', 'en', x'0000803f00000040'),"
+                 "(2, 'other words', NULL, NULL)")
+          .ok());
   const Source docs = index({.name = "docs_index",
                              .table = "docs",
                              .vector = vector_column("vec", 2, Metric::kL2),
@@ -560,8 +563,8 @@ TEST_F(UserTableTest, OtherKeysGetIntegersFromLociKeys) {
                              .filters = {},
                              .text = {"body"},
                              .key = {"ds", "id"}});
-  ASSERT_TRUE(connection_->exec("INSERT INTO docs VALUES ('b', 'x', 'plum', x'0000803f00000040')")
-                  .ok());
+  ASSERT_TRUE(
+      connection_->exec("INSERT INTO docs VALUES ('b', 'x', 'plum', x'0000803f00000040')").ok());
   EXPECT_EQ(rows(docs), "1:-:1 2:-:0 3:-:1 ");
   std::string log;
   ASSERT_TRUE(read_all(*connection_, docs, [&](const IndexRow& row) -> Status {
@@ -574,8 +577,7 @@ TEST_F(UserTableTest, OtherKeysGetIntegersFromLociKeys) {
   ASSERT_TRUE(hits.ok()) << hits.error().to_string();
   ASSERT_EQ(hits->size(), 1U);
   EXPECT_EQ(hits->at(0).rowid, RowId{3});
-  EXPECT_EQ(find_row(*connection_, docs, RowKey("x")).error().code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(find_row(*connection_, docs, RowKey("x")).error().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(UserTableTest, ASingleKeyIsTheId) {

@@ -84,8 +84,7 @@ Result<std::string> snippet(Connection& connection, const Source& source,
   const std::string sql =
       base::str_cat("SELECT snippet(", fts, ", -1, '[', ']', ' ... ', ", kSnippetTokens, ") FROM ",
                     fts, " WHERE ", fts, " MATCH ?1 AND rowid = ?2");
-  Result<std::optional<std::string>> text =
-      query_text(connection, sql, fts_query, to_int(row));
+  Result<std::optional<std::string>> text = query_text(connection, sql, fts_query, to_int(row));
   if (!text.ok()) return as_query_error(source, fts_query, std::move(text).error());
   return text->value_or(std::string());
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loci/loci.h"
+
+namespace CLI {
+class App;
+}
+
+namespace loci::cli {
+
+/// What `search` and `explain` are asked.
+struct SearchOptions {
+  std::string name;
+  std::vector<std::string> words;
+  std::string vector;
+  std::string column;
+  std::string mode = "auto";
+  size_t k = 10;
+  std::string where;
+  std::optional<double> max_distance;
+  std::optional<double> min_similarity;
+  bool archived = false;
+  bool with_vectors = false;
+};
+
+void add_search_options(CLI::App& app, SearchOptions& options);
+
+/// A request and the vector that it borrows.
+struct SearchInput {
+  std::vector<float> vector;
+  SearchRequest request;
+};
+/// Errors: kInvalidArgument (mode, a vector that is no list of numbers), kNotFound (@FILE).
+Status make_request(const SearchOptions& options, SearchInput& input);
+
+/// "[1, 2]", "1,2", "@file" (that text, or the first row of a file of vectors) or "-" (stdin).
+Result<std::vector<float>> parse_vector(const std::string& text);
+
+}  // namespace loci::cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loci/loci.h"
+#include "readers/row_reader.h"
+
+namespace CLI {
+class App;
+}
+
+namespace loci::cli {
+
+/// What a user may say of a collection that is to be made, by `create` or by `add`.
+struct SpecOptions {
+  std::string name;
+  size_t dim = 0;
+  std::string metric;
+  std::string text;                  ///< "title,body"
+  std::string filter;                ///< "lang:text,year:int"
+  std::string model;                 ///< "hash", "hash:512", "none"
+  std::vector<std::string> vectors;  ///< "name:dim:metric" each
+  bool no_text_ids = false;
+  bool history = false;
+
+  /// Whether anything but the name was said.
+  [[nodiscard]] bool any() const;
+};
+
+void add_spec_options(CLI::App& app, SpecOptions& options);
+
+/// A collection to make, and what was chosen for the user, in words.
+struct SpecChoice {
+  CollectionSpec spec;
+  std::vector<std::string> chosen;
+};
+
+/// "lang:text,year:int"; a name without a type is text.
+Result<std::vector<FilterColumn>> parse_filters(const std::string& text);
+/// The spec that the options describe. kInvalidArgument says what is missing.
+Result<SpecChoice> make_spec(const SpecOptions& options);
+/// The same for the rows at the beginning of a file, which fill in what the options leave open.
+Result<SpecChoice> infer_spec(const SpecOptions& options, const RowReader& reader,
+                              std::span<const InputRow> sample);
+/// A vector column without a model.
+VectorColumn vector_column(std::string name, size_t dim, Metric metric);
+/// "vector embedding (384, cosine, model hash:384:v1); text title, body; filter year:int"
+std::string describe(const CollectionSpec& spec);
+
+}  // namespace loci::cli

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For tests only: what a table holds, what the log says, and whether the two agree.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "sqlite/query.h"
+#include "store/log.h"
+#include "store/maintenance.h"
+#include "store/source.h"
+
+#define ASSERT_OK(expression)                         \
+  do {                                                \
+    const ::loci::Status status_ = (expression);      \
+    ASSERT_TRUE(status_.ok()) << status_.to_string(); \
+  } while (false)
+#define EXPECT_OK(expression)                         \
+  do {                                                \
+    const ::loci::Status status_ = (expression);      \
+    EXPECT_TRUE(status_.ok()) << status_.to_string(); \
+  } while (false)
+
+namespace loci::store::testing {
+
+/// The value of a Result; a failure ends the test program with its message.
+template <typename T>
+T take(Result<T> result) {
+  if (!result.has_value()) {
+    ADD_FAILURE() << result.error().to_string();
+    std::abort();
+  }
+  return *std::move(result);
+}
+
+inline std::unique_ptr<sqlite::Connection> open(const std::string& path) {
+  return take(sqlite::Connection::open(path, {}));
+}
+
+/// Every row of a query, columns joined by '|', NULL as "NULL".
+inline std::vector<std::string> query(sqlite::Connection& connection, std::string_view sql) {
+  std::vector<std::string> rows;
+  sqlite::Statement statement = take(connection.prepare(sql));
+  const Status status = sqlite::for_each_row(statement, [&](sqlite::Statement& row) -> Status {
+    std::string text;
+    for (int i = 0; i < row.column_count(); ++i) {
+      if (i > 0) text += '|';
+      text += row.is_null(i) ? "NULL" : std::string(row.column_text(i));
+    }
+    rows.push_back(std::move(text));
+    return {};
+  });
+  EXPECT_TRUE(status.ok()) << sql << ": " << status.to_string();
+  return rows;
+}
+
+inline std::string query_one(sqlite::Connection& connection, std::string_view sql) {
+  const std::vector<std::string> rows = query(connection, sql);
+  return rows.empty() ? "" : rows.front();
+}
+
+/// Integer key -> everything that the row and its vectors hold.
+using Contents = std::map<int64_t, std::string>;
+
+inline std::string quoted_columns(sqlite::Connection& connection, const std::string& table) {
+  return query_one(
+      connection,
+      base::str_cat("SELECT group_concat('quote(\"' || name || '\")', ' || '',''  || ') "
+                    "FROM pragma_table_xinfo(",
+                    sqlite::quote_text(table), ")"));
+}
+
+inline Contents read_contents(sqlite::Connection& connection, const Source& source) {
+  Contents contents;
+  const auto read = [&](const std::string& table, const std::string& key) {
+    sqlite::Statement select = take(
+        connection.prepare(base::str_cat("SELECT ", key, ", ", quoted_columns(connection, table),
+                                         " FROM ", sqlite::quote_identifier(table), " AS t")));
+    EXPECT_OK(sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
+      // A row that the triggers gave no key would be lost to every follower.
+      EXPECT_FALSE(row.is_null(0)) << "row without a key: " << row.column_text(1);
+      base::str_append(contents[row.column_int(0)], row.column_text(1), ";");
+      return {};
+    }));
+  };
+  if (!source.key_columns.empty()) {
+    std::string where = base::str_cat("k.source = ", source.id);
+    for (size_t i = 0; i < source.key_columns.size(); ++i) {
+      const bool dataset = source.key_columns.size() == 2 && i == 0;
+      base::str_append(where, " AND t.", sqlite::quote_identifier(source.key_columns[i]), " = k.",
+                       dataset ? "dataset_id" : "id");
+    }
+    read(source.table, base::str_cat("(SELECT k.rid FROM loci_keys AS k WHERE ", where, ")"));
+    return contents;
+  }
+  read(source.table, base::str_cat("t.", sqlite::quote_identifier(source.key_column)));
+  if (source.managed && !source.vector_table.empty()) read(source.vector_table, "t.rid");
+  return contents;
+}
+
+inline std::set<int64_t> logged_since(sqlite::Connection& connection, const Source& source,
+                                      int64_t scn) {
+  std::set<int64_t> rows;
+  sqlite::Statement select =
+      take(connection.prepare("SELECT rid FROM loci_log WHERE scn > ?1 AND source = ?2"));
+  EXPECT_OK(sqlite::bind_all(select, scn, source.id));
+  EXPECT_OK(sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
+    rows.insert(row.column_int(0));
+    return {};
+  }));
+  return rows;
+}
+
+/// Each row that differs between the two must be in the log.
+inline void expect_logged(const Contents& before, const Contents& after,
+                          const std::set<int64_t>& logged) {
+  for (const auto& [row, text] : before) {
+    const auto found = after.find(row);
+    if (found == after.end() || found->second != text) {
+      EXPECT_TRUE(logged.count(row) == 1) << "row " << row << " changed or went unlogged";
+    }
+  }
+  for (const auto& [row, text] : after) {
+    if (before.count(row) == 0) {
+      EXPECT_TRUE(logged.count(row) == 1) << "row " << row << " came unlogged";
+    }
+  }
+}
+
+/// FTS5 agrees with the text, and no vector row is without its row.
+inline void expect_consistent(sqlite::Connection& connection, const Source& source) {
+  if (!source.fts_table.empty()) {
+    const std::string fts = sqlite::quote_identifier(source.fts_table);
+    EXPECT_OK(connection.exec(
+        base::str_cat("INSERT INTO ", fts, "(", fts, ", rank) VALUES('integrity-check', 1)")));
+  }
+  if (source.managed && !source.vector_table.empty()) {
+    EXPECT_EQ(query_one(connection, base::str_cat("SELECT count(*) FROM ",
+                                                  sqlite::quote_identifier(source.vector_table),
+                                                  " WHERE rid NOT IN (SELECT rid FROM ",
+                                                  sqlite::quote_identifier(source.table), ")")),
+              "0");
+  }
+}
+
+inline void expect_check_clean(sqlite::Connection& connection) {
+  const std::vector<CheckFinding> findings = take(check(connection, false));
+  for (const CheckFinding& finding : findings) {
+    ADD_FAILURE() << finding.object << " " << finding.kind << ": " << finding.message;
+  }
+}
+
+}  // namespace loci::store::testing
