@@ -52,6 +52,29 @@ void add_shared_options(CLI::App& app, Context& context) {
   app.set_version_flag("--version", version_text, "Versions of loci and SQLite, SIMD tier");
 }
 
+/// CLI11 takes a list option's value "[a,b]" apart. To us it is one value: an id or a vector. So it
+/// is parsed with a mark before the bracket, which is taken away again.
+constexpr char kBracketMark = '\x1F';
+
+std::vector<std::string> with_marks(const std::vector<std::string>& args) {
+  std::vector<std::string> out;
+  for (const std::string& arg : args) {
+    const bool bracketed = arg.size() >= 2 && arg.front() == '[' && arg.back() == ']';
+    out.push_back(bracketed ? kBracketMark + arg : arg);
+  }
+  return out;
+}
+
+void take_marks_away(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    option->transform([](std::string value) {
+      if (!value.empty() && value.front() == kBracketMark) value.erase(0, 1);
+      return value;
+    });
+  }
+}
+
 /// The first word of the command line that is neither an option nor the value of --db.
 std::string first_word(const std::vector<std::string>& args) {
   for (size_t i = 0; i < args.size(); ++i) {
@@ -108,9 +131,12 @@ int run(int argc, char** argv) {
     sub->footer("Shared options: --db FILE, --json, --table, --progress\n\nExamples:\n" +
                 std::string(verb.examples));
     actions[sub] = verb.configure(*sub, context);
+    take_marks_away(*sub);
   }
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> marked = with_marks(args);
+    std::reverse(marked.begin(), marked.end());  // as CLI11 takes a vector: last argument first
+    app.parse(std::move(marked));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     warn(std::string(error.what()) + "; see 'loci --help' or 'loci VERB --help'");

@@ -8,12 +8,12 @@
 
 namespace loci::db {
 
-Connections::Connections(std::string path, const sqlite::OpenOptions& options)
+Connections::Connections(Private /*key*/, std::string path, const sqlite::OpenOptions& options)
     : path_(std::move(path)), options_(options), memory_(path_ == ":memory:" || path_.empty()) {}
 
 Result<std::unique_ptr<Connections>> Connections::open(const std::string& path,
                                                        const sqlite::OpenOptions& options) {
-  std::unique_ptr<Connections> connections(new Connections(path, options));
+  auto connections = std::make_unique<Connections>(Private(), path, options);
   LOCI_ASSIGN_OR_RETURN(connections->writer_, sqlite::Connection::open(path, options));
   return connections;
 }
@@ -50,9 +50,8 @@ Status Connections::acquire_writer() {
     return {};
   }
   std::unique_lock lock(writer_mu_);
-  const auto deadline =
-      std::chrono::system_clock::now() + std::chrono::milliseconds(options_.busy_timeout_ms);
-  const bool free = writer_free_.wait_until(lock, deadline, [this] { return writer_depth_ == 0; });
+  const bool free = writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_timeout_ms),
+                                          [this] { return writer_depth_ == 0; });
   if (!free) {
     return Status::busy(base::str_cat("'", path_, "': another thread of this process has been ",
                                       "writing for ", options_.busy_timeout_ms, " ms"));

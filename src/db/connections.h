@@ -21,7 +21,12 @@ namespace loci::db {
 ///
 /// Threads: safe from any thread.
 class Connections {
+  struct Private {
+    explicit Private() = default;
+  };  // lets make_unique reach the constructor, and nobody else
+
  public:
+  Connections(Private /*key*/, std::string path, const sqlite::OpenOptions& options);
   static Result<std::unique_ptr<Connections>> open(const std::string& path,
                                                    const sqlite::OpenOptions& options);
 
@@ -61,7 +66,6 @@ class Connections {
   [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
 
  private:
-  Connections(std::string path, const sqlite::OpenOptions& options);
   Status acquire_writer();
   void release_writer() noexcept;
 

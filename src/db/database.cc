@@ -158,6 +158,7 @@ Status Database::sql(
   const auto run = [&]() -> Status {
     LOCI_ASSIGN_OR_RETURN(sqlite::Statement statement, connection.prepare(query));
     std::vector<std::string> names;
+    names.reserve(static_cast<size_t>(statement.column_count()));
     for (int i = 0; i < statement.column_count(); ++i) {
       names.emplace_back(statement.column_name(i));
     }
@@ -171,7 +172,7 @@ Status Database::sql(
       if (row) LOCI_RETURN_IF_ERROR(row(names, values));
     }
   };
-  const Status status = run();
+  Status status = run();
   if (!in_transaction && connection.in_transaction()) {
     impl_->catalog().invalidate();
     LOCI_RETURN_IF_ERROR(connection.exec("ROLLBACK"));

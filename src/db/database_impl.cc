@@ -20,7 +20,7 @@ std::string embedder_key(const CollectionSpec& spec, std::string_view column) {
 
 }  // namespace
 
-DatabaseImpl::DatabaseImpl(std::unique_ptr<Connections> connections)
+DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections)
     : connections_(std::move(connections)) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);
@@ -37,7 +37,7 @@ Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path
                                          .busy_timeout_ms = options.busy_timeout_ms};
   LOCI_ASSIGN_OR_RETURN(std::unique_ptr<Connections> connections,
                         Connections::open(path, open_options));
-  std::shared_ptr<DatabaseImpl> impl(new DatabaseImpl(std::move(connections)));
+  auto impl = std::make_shared<DatabaseImpl>(Private(), std::move(connections));
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, impl->connections_->reader());
   LOCI_RETURN_IF_ERROR(store::schema_version(lease.connection()).status());
   return impl;
@@ -176,6 +176,7 @@ Result<int64_t> DatabaseImpl::embed_pending(sqlite::Connection& connection,
                             store::read_pending(connection, source, column, after, want));
       if (rows.empty()) break;
       std::vector<std::string_view> texts;
+      texts.reserve(rows.size());
       for (const store::PendingRow& row : rows) texts.push_back(row.text);
       LOCI_ASSIGN_OR_RETURN(const std::vector<float> vectors,
                             model->embed(texts, EmbedPurpose::kDocument));

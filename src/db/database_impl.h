@@ -21,7 +21,12 @@ namespace loci::db {
 ///
 /// Threads: safe from any thread.
 class DatabaseImpl {
+  struct Private {
+    explicit Private() = default;
+  };  // lets make_shared reach the constructor, and nobody else
+
  public:
+  DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections);
   static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
                                                     const DatabaseOptions& options);
 
@@ -61,7 +66,6 @@ class DatabaseImpl {
   [[nodiscard]] const std::string& path() const noexcept { return connections_->path(); }
 
  private:
-  explicit DatabaseImpl(std::unique_ptr<Connections> connections);
   Status attach(sqlite::Connection& connection, const store::Source& source);
 
   std::unique_ptr<Connections> connections_;

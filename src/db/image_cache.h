@@ -60,9 +60,9 @@ class ImageReader {
   /// shared       brought forward when the snapshot is newer and holds committed rows only
   /// uncommitted  the snapshot may hold rows of an open transaction: they stay private
   /// nullopt: the shared image is already past this snapshot; begin a newer one and ask again.
-  Result<std::optional<ImageView>> view(sqlite::Connection& connection,
-                                        const std::shared_ptr<SharedImage>& shared,
-                                        bool uncommitted) const;
+  Result<std::optional<ImageView>> view(
+      sqlite::Connection& connection, const std::shared_ptr<SharedImage>& shared,
+      bool uncommitted) const LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
   /// An image of this snapshot alone: for a source whose log cannot be trusted.
   Result<ImageView> private_view(sqlite::Connection& connection, std::string_view note) const;
 
@@ -72,7 +72,8 @@ class ImageReader {
                index::Image& image) const;
   Result<bool> advance(sqlite::Connection& connection, SharedImage& shared) const;
   Result<ImageView> overlay(sqlite::Connection& connection,
-                            const std::shared_ptr<SharedImage>& shared) const;
+                            const std::shared_ptr<SharedImage>& shared) const
+      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
   [[nodiscard]] index::ImageLayout layout() const;
 
   const store::Source& source_;  // must outlive this

@@ -34,6 +34,7 @@ size_t texts_given(const Record& record, const CollectionSpec& spec) {
 std::vector<std::shared_ptr<Embedder>> models_of(DatabaseImpl& database,
                                                  const CollectionSpec& spec) {
   std::vector<std::shared_ptr<Embedder>> models;
+  models.reserve(spec.vectors.size());
   for (const VectorColumn& column : spec.vectors) models.push_back(database.embedder(spec, column));
   return models;
 }

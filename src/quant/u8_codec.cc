@@ -51,8 +51,8 @@
 //   (vi)  The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
-// Why not 1 bit or product quantisation: see docs/design; this codec needs no training, costs one
-// byte a component, and its bound leaves few rows to compare in full.
+// Why 8 bits a component: the codec needs no training, rows are coded one by one as they come, and
+// the bound is tight enough that few rows are compared in full.
 // Cost: encode O(dim), no allocation. Tested by u8_codec_test.cc (bounds, every tier).
 #include "quant/u8_codec.h"
 

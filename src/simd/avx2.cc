@@ -18,8 +18,10 @@ LOCI_SIMD_BEGIN("avx2,fma,popcnt")
 namespace loci::simd {
 namespace {
 
-// How far ahead of the row in work to fetch. The hardware's own prefetcher stops at page ends;
-// 2 KiB was the best of 0..8 KiB on a 21 MB scan (Xeon, one thread).
+// How far ahead of the row in work to fetch. Measured on a Xeon (Sapphire Rapids class), one
+// thread, 384 dimensions: out of memory (20,000 and 54,821 rows) any distance from 0 to 8 KiB runs
+// at 94 % or more of a plain read loop; inside the second-level cache (1,000 rows) VNNI takes 3.9
+// us with 2 KiB, 4.3 to 4.8 with 0.5, 1, 4 or 8 KiB, and 5.2 without.
 constexpr size_t kPrefetchBytes = 2048;
 
 double sum_lanes(__m256d v) noexcept {

@@ -190,7 +190,7 @@ Result<std::unique_ptr<Connection>> Connection::open_with(const std::string& nam
   impl->db.reset(db);
   if (db == nullptr) return Status::out_of_memory("sqlite3_open_v2: out of memory");
   sqlite3_extended_result_codes(db, 1);
-  std::unique_ptr<Connection> connection(new Connection(std::move(impl)));
+  auto connection = std::make_unique<Connection>(std::move(impl));
   if (code != SQLITE_OK) return connection->error(sqlite3_extended_errcode(db), "open");
   const char* resolved = sqlite3_db_filename(db, "main");
   connection->impl_->path = resolved == nullptr ? "" : resolved;

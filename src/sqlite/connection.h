@@ -82,11 +82,14 @@ class Statement {
 /// One SQLite connection, opened as design section 2 says. Move-only.
 /// Threads: one thread at a time (SQLITE_OPEN_NOMUTEX).
 class Connection {
+  struct Impl;
+
  public:
   /// Errors: kNotFound, kInvalidArgument (a directory), kCorruption (not a database), kIoError,
   /// kBusy, kFailedPrecondition (read-only where writing was asked).
   static Result<std::unique_ptr<Connection>> open(const std::string& path,
                                                   const OpenOptions& options);
+  explicit Connection(std::unique_ptr<Impl> impl);  ///< for open(): Impl is ours alone
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -115,8 +118,6 @@ class Connection {
  private:
   friend class Statement;
   friend class Transaction;
-  struct Impl;
-  explicit Connection(std::unique_ptr<Impl> impl);
   static Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
                                                        const std::string& path,
                                                        const OpenOptions& options);

@@ -55,10 +55,9 @@ TEST(CheckTest, EachKindOfDamageIsFoundAndMendedWhereItCanBe) {
                  true);
   expect_finding("INSERT INTO notes_vectors VALUES(99, zeroblob(8))", "orphan_vector", true);
   expect_finding(
-      "PRAGMA ignore_check_constraints = ON;"
-      "UPDATE notes_vectors SET embedding = x'00' WHERE rid = 1;"
-      "PRAGMA ignore_check_constraints = OFF;",
-      "vector", false);
+      "PRAGMA ignore_check_constraints = ON; UPDATE notes SET archived = 7 WHERE rid = 1;"
+      "PRAGMA ignore_check_constraints = OFF",
+      "constraint", false);
   expect_finding("UPDATE loci_log SET hlc = 5 WHERE scn = (SELECT max(scn) FROM loci_log)", "log",
                  false);
   expect_finding(
@@ -87,6 +86,24 @@ TEST(CheckTest, ReadOnlyConnectionCanCheck) {
   make_notes(*open(path));
   const auto reader = take(sqlite::Connection::open(path, {.read_only = true}));
   testing::expect_check_clean(*reader);
+}
+
+TEST(CheckTest, VectorsOfAUserTableOfAnotherLengthAreCounted) {
+  const auto connection = open(":memory:");
+  ASSERT_OK(
+      connection->exec("CREATE TABLE docs(id INTEGER PRIMARY KEY, vec);"
+                       "INSERT INTO docs(vec) VALUES(zeroblob(8)), (x'00'), ('text'), (NULL)"));
+  TableIndexSpec spec;
+  spec.name = "docs_index";
+  spec.table = "docs";
+  spec.vector.name = "vec";
+  spec.vector.dim = 2;
+  take(create_table_index(*connection, spec));
+  const std::vector<CheckFinding> findings = take(check(*connection, true));
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].kind, "vector");
+  EXPECT_FALSE(findings[0].repaired) << "what a user stored is not touched";
+  EXPECT_NE(findings[0].message.find(": 2 value(s)"), std::string::npos) << findings[0].message;
 }
 
 TEST(CheckTest, KeysOfAUserTableWrittenWithTriggersOff) {

@@ -3,9 +3,11 @@
 // Every conflict clause, under both settings of recursive_triggers and foreign_keys, beside every
 // kind of unique index: after each statement the log names every row that changed, FTS5 agrees with
 // the text, and no vector is left without its row.
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "base/temp_dir.h"
 #include "store/store_testing.h"
@@ -28,8 +30,7 @@ constexpr std::array kIndexKinds = {
     IndexKind{"two columns", "CREATE UNIQUE INDEX u ON notes(lang, year DESC)"},
     IndexKind{"partial", "CREATE UNIQUE INDEX u ON notes(year) WHERE lang = 'en' -- only some"},
     IndexKind{"collation", "CREATE UNIQUE INDEX u ON notes(lang COLLATE NOCASE, year)"},
-    IndexKind{"expression",
-              "CREATE UNIQUE INDEX u ON notes(/* x, y */ abs(year), lower(lang))"},
+    IndexKind{"expression", "CREATE UNIQUE INDEX u ON notes(/* x, y */ abs(year), lower(lang))"},
     IndexKind{"text column", "CREATE UNIQUE INDEX u ON notes(title)"},
     IndexKind{"vector", "CREATE UNIQUE INDEX u ON notes_vectors(embedding)"},
     IndexKind{"two indexes",
@@ -203,13 +204,24 @@ void run_all(bool with_text, const IndexKind& kind) {
   testing::expect_check_clean(*connection);
 }
 
-TEST(ConflictsTest, LogAndTextIndexStayTrueWithText) {
-  for (const IndexKind& kind : kIndexKinds) run_all(true, kind);
+class ConflictsTest : public ::testing::TestWithParam<std::tuple<size_t, bool>> {};
+
+TEST_P(ConflictsTest, LogTextIndexAndVectorsStayTrue) {
+  const auto [kind, with_text] = GetParam();
+  run_all(with_text, kIndexKinds[kind]);
 }
 
-TEST(ConflictsTest, LogStaysTrueWithoutText) {
-  for (const IndexKind& kind : kIndexKinds) run_all(false, kind);
+std::string param_name(const ::testing::TestParamInfo<std::tuple<size_t, bool>>& info) {
+  std::string name = base::str_cat(kIndexKinds[std::get<0>(info.param)].name,
+                                   std::get<1>(info.param) ? "_with_text" : "_without_text");
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
 }
+
+INSTANTIATE_TEST_SUITE_P(UniqueIndexes, ConflictsTest,
+                         ::testing::Combine(::testing::Range<size_t>(0, kIndexKinds.size()),
+                                            ::testing::Bool()),
+                         param_name);
 
 /// Runs a script by the sqlite3 shell; false when there is none.
 bool run_shell(const std::string& database, const std::string& script) {
@@ -224,7 +236,7 @@ bool shell_present() {
   return std::system("sqlite3 --version >/dev/null 2>&1") == 0;  // NOLINT: as above
 }
 
-TEST(ConflictsTest, ShellWritesAreFollowedToo) {
+TEST(ConflictsShellTest, ShellWritesAreFollowedToo) {
   if (!shell_present()) GTEST_SKIP() << "no sqlite3 shell on this machine";
   const base::TempDir folder;
   const std::string original = folder.file("original.db");

@@ -103,7 +103,7 @@ TEST(UserTableTest, IntegerKeyedTableIsFollowed) {
       "INSERT INTO posts VALUES(1, 1, 'a', 'alpha', zeroblob(8)), (2, 2, 'b', 'beta', NULL), "
       "(3, 2, 'c', 42, zeroblob(8)), (4, 3, 'd', NULL, zeroblob(8))",
       index_spec("posts", {}, {"title"}),
-      {"INSERT INTO posts(slug, title) VALUES('e', 'epsilon')",
+      {"INSERT INTO posts(slug, author, title) VALUES('e', 1, 'epsilon')",
        "INSERT OR REPLACE INTO posts(slug, title) VALUES('a', 'new alpha')",
        "REPLACE INTO posts(id, slug, title) VALUES(3, 'b', 'takes two')",
        "UPDATE OR REPLACE posts SET slug = 'd' WHERE id = 3",

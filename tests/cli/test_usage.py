@@ -28,6 +28,15 @@ class UsageTest(CliTest):
         self.fails(harness.USAGE, "list", "--nonsense", says="--nonsense")
         self.fails(harness.USAGE, "list", "x", "--limit", "many")
 
+    def test_words_that_look_like_verbs_lists_and_options(self):
+        self.make_notes()
+        self.ok("search", "notes", "add", "list", "[rust]", "--mode", "text")
+        self.ok("add", "notes", "-", stdin=b'{"id":"a"}\n{"id":"[a]"}\n{"id":"[a,b]"}\n{"id":"-a"}')
+        self.ok("rm", "notes", "[a]", "[a,b]")
+        self.ok("rm", "notes", "--", "-a")
+        self.assertEqual(self.ok("get", "notes", "a", "--json").one()["id"], "a")
+        self.assertEqual(self.ok("count", "notes").out, "4\n")
+
     def test_unknown_collections(self):
         self.make_notes()
         self.fails(harness.NOT_FOUND, "count", "nots", says="did you mean 'notes'?")

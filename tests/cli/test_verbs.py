@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every verb once, as a user would."""
 
+import fcntl
 import json
 import os
+import pty
+import re
+import struct
+import subprocess
+import termios
 
 import harness
 from harness import CliTest
@@ -237,6 +243,43 @@ class OutputTest(CliTest):
         self.assertEqual(len(self.ok("list", "notes").lines()), 3)
         self.assertTrue(self.ok("list", "notes", "--table").out.startswith("id"))
         self.fails(harness.USAGE, "list", "notes", "--table", "--json", says="--json")
+
+    def on_terminal(self, *args, env=None):
+        """Runs the program with a terminal of 80 columns as its three streams."""
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        whole = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+        process = subprocess.Popen([harness.PROGRAM, *args], stdin=follower, stdout=follower,
+                                   stderr=follower, cwd=self.folder, env={**whole, **(env or {})})
+        os.close(follower)
+        out = b""
+        while True:
+            try:
+                piece = os.read(leader, 65536)
+            except OSError:  # EIO: the other side is closed
+                break
+            if not piece:
+                break
+            out += piece
+        os.close(leader)
+        self.assertEqual(process.wait(60), 0, out)
+        return out.decode()
+
+    def test_tables_and_colours_on_a_terminal(self):
+        self.make_notes()
+        out = self.on_terminal("search", "notes", "garbage collector")
+        self.assertIn("\x1b[1m#  id", out)
+        self.assertIn("\x1b[2m3 hits, ", out)
+        for line in re.sub("\x1b\\[[0-9]m", "", out).splitlines()[:-1]:
+            self.assertLessEqual(len(line), 80)
+        self.assertNotIn("\x1b", self.on_terminal("list", "notes", env={"NO_COLOR": "1"}))
+        self.assertTrue(self.on_terminal("list", "notes", "--json").startswith("{"))
+
+    def test_progress_with_remaining_time_on_a_terminal(self):
+        self.write("v.fvecs", harness.fvecs([[float(i), 1.0] * 64 for i in range(20000)]))
+        out = self.on_terminal("add", "v", "v.fvecs")
+        self.assertRegex(out, r"\radd v.fvecs: \d+ rows, \d+ %, \d+ rows/s, ETA \d+m\d\ds")
+        self.assertIn("added 20000 rows", out)
 
     def test_what_rows_hold_never_reaches_the_terminal_raw(self):
         self.ok("create", "t", "--text", "body", "--model", "none")
