@@ -23,8 +23,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/strings.h"
-#include "store/rows.h"
 
 namespace loci::db {
 namespace {
@@ -94,6 +94,16 @@ index::ImageLayout ImageReader::layout() const {
   }
   for (const FilterColumn& column : source_.spec.filters) layout.filters.push_back(column.type);
   return layout;
+}
+
+Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
+  const Status put = image.put(to_image_row(row));
+  if (source_.managed || put.code() != StatusCode::kCorruption) return put;
+  // In a table of the user's own one bad BLOB must not stop every search; check() lists them.
+  base::log(LogLevel::kWarning, base::str_cat("index '", source_.spec.name, "': row ",
+                                              to_int(row.rowid), " left out: ", put.message()));
+  image.erase(row.rowid);
+  return {};
 }
 
 Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {

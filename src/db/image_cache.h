@@ -13,6 +13,7 @@
 #include "index/image.h"
 #include "sqlite/connection.h"
 #include "store/log.h"
+#include "store/rows.h"
 #include "store/source.h"
 
 namespace loci::db {
@@ -67,6 +68,7 @@ class ImageReader {
   Result<ImageView> private_view(sqlite::Connection& connection, std::string_view note) const;
 
  private:
+  Status put(const store::IndexRow& row, index::Image& image) const;
   Result<index::Image> build(sqlite::Connection& connection) const;
   Status apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
                index::Image& image) const;

@@ -16,7 +16,7 @@ namespace loci::query {
 ///   expr   := and { OR and }         and := not { AND not }        not := [NOT] test
 ///   test   := '(' expr ')' | name op value | name [NOT] IN '(' value {',' value} ')'
 ///           | name [NOT] LIKE text | name IS [NOT] NULL | name [NOT] BETWEEN value AND value
-///   op     := = == != <> < <= > >=   value := number | 'text' | "text" | true | false | null
+///   op     := = == != <> < <= > >=   value := number | 'text' | "text" | true | false
 ///   name   := [A-Za-z_][A-Za-z0-9_]* { '.' name }    metadata.a.b is a path into the metadata
 struct FilterExpr {
   enum class Kind : uint8_t { kAnd, kOr, kNot, kCompare, kIn, kIsNull, kLike };
@@ -28,7 +28,7 @@ struct FilterExpr {
 };
 
 /// Errors: kInvalidArgument with the position, what was found and what was expected; nesting over
-/// 100 or text over 64 KiB.
+/// kMaxWhereDepth (64) or text over 64 KiB.
 Result<FilterExpr> parse_filter(std::string_view text);
 
 /// An expression checked against a source: names exist, values fit the column types.

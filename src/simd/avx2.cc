@@ -18,9 +18,9 @@ LOCI_SIMD_BEGIN("avx2,fma,popcnt")
 namespace loci::simd {
 namespace {
 
-// How far ahead of the row in work to fetch. Measured on a Xeon (Sapphire Rapids class), one
+// How far ahead of the row in work to fetch. Measured on a Xeon with VNNI, one
 // thread, 384 dimensions: out of memory (20,000 and 54,821 rows) any distance from 0 to 8 KiB runs
-// at 94 % or more of a plain read loop; inside the second-level cache (1,000 rows) VNNI takes 3.9
+// at 91 % or more of a plain read loop; inside the second-level cache (1,000 rows) VNNI takes 3.9
 // us with 2 KiB, 4.3 to 4.8 with 0.5, 1, 4 or 8 KiB, and 5.2 without.
 constexpr size_t kPrefetchBytes = 2048;
 
