@@ -4,10 +4,6 @@
 include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY LOCI_BUILT_MODULES)
-if(NOT modules)
-  return()
-endif()
-
 set(objects "")
 foreach(module IN LISTS modules)
   list(APPEND objects $<TARGET_OBJECTS:${module}>)

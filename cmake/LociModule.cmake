@@ -11,20 +11,6 @@ function(loci_target_defaults target)
   endif()
 endfunction()
 
-# TRANSITION-BEGIN
-function(loci_existing out)
-  set(found "")
-  foreach(file IN LISTS ARGN)
-    if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
-      list(APPEND found "${file}")
-    else()
-      message(WARNING "not written yet, left out: ${CMAKE_CURRENT_SOURCE_DIR}/${file}")
-    endif()
-  endforeach()
-  set(${out} "${found}" PARENT_SCOPE)
-endfunction()
-# TRANSITION-END
-
 # loci_module(NAME SOURCES file... [DEPS dependency...])
 # Makes loci_NAME. A dependency is a module ("base"), a short name ("xxhash", "sqlite_headers",
 # "threads") or a target.
@@ -33,10 +19,6 @@ function(loci_module name)
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "loci_module(${name}): not understood: ${arg_UNPARSED_ARGUMENTS}")
   endif()
-  loci_existing(arg_SOURCES ${arg_SOURCES})  # TRANSITION
-  if(NOT arg_SOURCES)  # TRANSITION
-    return()  # TRANSITION
-  endif()  # TRANSITION
   set(target loci_${name})
   add_library(${target} STATIC ${arg_SOURCES})
   loci_target_defaults(${target})
@@ -70,12 +52,8 @@ function(loci_test name)
   if(NOT LOCI_DEVELOPER_MODE)
     return()
   endif()
-  loci_existing(files ${ARGN})  # TRANSITION
-  if(NOT files OR NOT TARGET loci_${name})  # TRANSITION
-    return()  # TRANSITION
-  endif()  # TRANSITION
   set(target loci_${name}_test)
-  add_executable(${target} ${files})
+  add_executable(${target} ${ARGN})
   loci_target_defaults(${target})
   target_link_libraries(${target} PRIVATE loci_${name} loci_sqlite_runtime GTest::gtest_main)
   if(name STREQUAL "sqlite")

@@ -5,16 +5,14 @@ if(NOT LOCI_RELEASE_TESTS)
   return()
 endif()
 
-if(TARGET loci)
-  add_test(NAME install.consumer
-           COMMAND "${CMAKE_COMMAND}"
-                   "-DBUILD_DIR=${PROJECT_BINARY_DIR}"
-                   "-DCONSUMER_DIR=${PROJECT_SOURCE_DIR}/tests/install"
-                   "-DWORK_DIR=${PROJECT_BINARY_DIR}/tests_install"
-                   "-DCXX_COMPILER=${CMAKE_CXX_COMPILER}"
-                   -P "${PROJECT_SOURCE_DIR}/tests/install/run.cmake")
-  set_tests_properties(install.consumer PROPERTIES TIMEOUT 300 LABELS release)
-endif()
+add_test(NAME install.consumer
+         COMMAND "${CMAKE_COMMAND}"
+                 "-DBUILD_DIR=${PROJECT_BINARY_DIR}"
+                 "-DCONSUMER_DIR=${PROJECT_SOURCE_DIR}/tests/install"
+                 "-DWORK_DIR=${PROJECT_BINARY_DIR}/tests_install"
+                 "-DCXX_COMPILER=${CMAKE_CXX_COMPILER}"
+                 -P "${PROJECT_SOURCE_DIR}/tests/install/run.cmake")
+set_tests_properties(install.consumer PROPERTIES TIMEOUT 300 LABELS release)
 
 if(TARGET loci_cli AND LOCI_CLI_SQLITE STREQUAL "bundled")
   add_test(NAME symbols.program
@@ -22,7 +20,7 @@ if(TARGET loci_cli AND LOCI_CLI_SQLITE STREQUAL "bundled")
   set_tests_properties(symbols.program PROPERTIES TIMEOUT 60 LABELS release)
 endif()
 
-if(TARGET loci AND TARGET loci_cli)
+if(TARGET loci_cli)
   add_test(NAME install.package
            COMMAND "${CMAKE_COMMAND}"
                    "-DBUILD_DIR=${PROJECT_BINARY_DIR}"
@@ -32,8 +30,6 @@ if(TARGET loci AND TARGET loci_cli)
   set_tests_properties(install.package PROPERTIES TIMEOUT 300 LABELS release)
 endif()
 
-if(EXISTS "${PROJECT_SOURCE_DIR}/scripts/test_neon")
-  add_test(NAME simd.neon COMMAND "${PROJECT_SOURCE_DIR}/scripts/test_neon")
-  set_tests_properties(simd.neon PROPERTIES TIMEOUT 600 LABELS release
-                       WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-endif()
+add_test(NAME simd.neon COMMAND "${PROJECT_SOURCE_DIR}/scripts/test_neon")
+set_tests_properties(simd.neon PROPERTIES TIMEOUT 600 LABELS release
+                     WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")

@@ -145,7 +145,8 @@ TEST_F(ConcurrencyTest, EveryAnswerIsOneCommittedState) {
     }
     return "";
   };
-  auto reader_a = std::async(std::launch::async, search, *accounts_);
+  auto reader_a = std::async(std::launch::async, search, *accounts_);  // two on one image
+  auto reader_a2 = std::async(std::launch::async, search, *accounts_);
   auto reader_b = std::async(std::launch::async, search, *second_accounts);
   auto writer_a = std::async(std::launch::async, write, *database_, *accounts_, 11);
   auto writer_b = std::async(std::launch::async, write, *second, *second_accounts, 12);
@@ -155,6 +156,7 @@ TEST_F(ConcurrencyTest, EveryAnswerIsOneCommittedState) {
   EXPECT_EQ(write_a, "");
   EXPECT_EQ(write_b, "");
   EXPECT_EQ(reader_a.get(), "");
+  EXPECT_EQ(reader_a2.get(), "");
   EXPECT_EQ(reader_b.get(), "");
   EXPECT_EQ(inconsistency(*accounts_), "");
   EXPECT_EQ(check_report(*database_), "");

@@ -68,9 +68,8 @@ std::vector<std::string> with_marks(const std::vector<std::string>& args) {
 void take_marks_away(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_items_expected_max() == 0) continue;  // a flag
-    option->transform([](std::string value) {
-      if (!value.empty() && value.front() == kBracketMark) value.erase(0, 1);
-      return value;
+    option->transform([](const std::string& value) {
+      return value.starts_with(kBracketMark) ? value.substr(1) : value;
     });
   }
 }

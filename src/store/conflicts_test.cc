@@ -51,6 +51,7 @@ constexpr std::array kTemplates = {
     "INSERT%s INTO notes(rid, id, title, lang, year) VALUES(2, 'd', 'three at once', 'en', 2005)",
     "INSERT%s INTO notes(id, title, lang, year) VALUES('y', 'taken year', 'en', 2001)",
     "INSERT%s INTO notes(id, title, lang, year) VALUES('y', 'taken year', 'EN', -2001)",
+    "INSERT%s INTO notes(id, title, lang, year) VALUES('y', 'taken year', 'EN', 2001)",
     "INSERT%s INTO notes(id, title, lang, year) VALUES('y', 'alpha one', 'xx', 2060)",
     "INSERT%s INTO notes(rid, id, title) VALUES(-1, 'minus', 'row minus one')",
     "INSERT%s INTO notes(id, title, year) VALUES('p', 'many', 2070), ('b', 'many', 2001), "

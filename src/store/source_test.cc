@@ -178,6 +178,23 @@ TEST(SourceTest, TextChangeMarksVectorsOfAModelAndANewVectorClearsIt) {
   EXPECT_EQ(pending(), "0");
 }
 
+TEST(SourceTest, NewRowInheritsNoVector) {
+  for (const char* recursive : {"OFF", "ON"}) {
+    SCOPED_TRACE(recursive);
+    const auto connection = open(":memory:");
+    take(create_collection(*connection, full_spec()));
+    ASSERT_OK(connection->exec(base::str_cat("PRAGMA recursive_triggers = ", recursive)));
+    ASSERT_OK(
+        connection->exec("INSERT INTO notes(id) VALUES('a'), ('b');"
+                         "INSERT INTO notes_vectors(rid, embedding) SELECT rid, zeroblob(16) "
+                         "FROM notes; INSERT INTO notes_vectors(rid) VALUES(9)"));
+    ASSERT_OK(connection->exec("REPLACE INTO notes(rid, id) VALUES(1, 'a'), (9, 'new')"));
+    EXPECT_EQ(query(*connection, "SELECT rid FROM notes_vectors"), std::vector<std::string>{"2"});
+    ASSERT_OK(connection->exec("UPDATE OR REPLACE notes SET rid = 2 WHERE rid = 9"));
+    EXPECT_EQ(query(*connection, "SELECT rid FROM notes_vectors"), std::vector<std::string>{});
+  }
+}
+
 TEST(SourceTest, DropTakesEverythingAndTheIdIsNotGivenAgain) {
   const auto connection = open(":memory:");
   const Source first = take(create_collection(*connection, full_spec()));

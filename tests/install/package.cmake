@@ -12,7 +12,7 @@ endfunction()
 
 file(REMOVE_RECURSE "${WORK_DIR}")
 file(MAKE_DIRECTORY "${WORK_DIR}/deb" "${WORK_DIR}/tgz")
-run(out "${CPACK}" --config "${BUILD_DIR}/CPackConfig.cmake" -G "DEB;TGZ" -B "${WORK_DIR}")
+run(out "${CPACK}" --config "${BUILD_DIR}/CPackConfig.cmake" -B "${WORK_DIR}")
 file(GLOB deb "${WORK_DIR}/*.deb")
 file(GLOB tgz "${WORK_DIR}/*.tar.gz")
 run(out dpkg-deb --extract "${deb}" "${WORK_DIR}/deb")

@@ -17,6 +17,10 @@ void append_shortest(std::string& out, Float value) {
     out += "null";
     return;
   }
+  if (value == 0 && std::signbit(value)) {
+    out += "-0.0";  // "-0" would be read back as an integer, which has no sign
+    return;
+  }
   std::array<char, 64> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
   out.append(buffer.data(), end.ptr);

@@ -159,7 +159,7 @@ TEST(VectorRowsTest, HostileNpyHeadersAreRefused) {
       {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", ""), "structured"},
       {npy("{'descr': '<f4', 'shape': (1, 1), }", ""), "broken"},
       {npy("{'descr': '<f4'", ""), "broken"},
-      {npy("", ""), "broken"},
+      {npy("no dictionary", ""), "broken"},
       {std::string("\x93NUMPY\x09\x00\x10\x00\x00\x00", 12), "version 9"},
       {std::string("\x93NUMPY\x02\x00\xFF\xFF\xFF\xFF", 12), "header of"},
       {std::string("\x93NUMPY\x01\x00\x40\x00{}", 12), "truncated"},
