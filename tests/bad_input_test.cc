@@ -4,6 +4,8 @@
 // nothing. The contents are compared before and after.
 #include <gtest/gtest.h>
 
+#include <signal.h>  // SIGXFSZ: POSIX
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -237,27 +239,85 @@ TEST_F(BadInputTest, ReadOnlyHandleReadsAndRefusesToWrite) {
                          {"read-only"}));
 }
 
-TEST_F(BadInputTest, ReadOnlyFileAndFolderAreStillRead) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may write anywhere: run as a user to test this";
-  close();
-  namespace fs = std::filesystem;
-  fs::permissions(path(), fs::perms::owner_read);
-  fs::permissions(dir_.path(), fs::perms::owner_read | fs::perms::owner_exec);
+/// Reads the file, tries to write it; 0, or the number of the step that failed.
+int read_where_nothing_may_be_written(const std::string& path, const std::string& expected) {
   DatabaseOptions options;
   options.read_only = true;
-  {
-    Result<Database> reader = Database::open(path(), options);
-    ASSERT_OK(reader);
-    Result<Collection> docs = reader->collection("docs");
-    ASSERT_OK(docs);
-    const std::vector<float> query = {1, 2, 3, 4};
-    const auto found = docs->nearest(query, 5);
-    ASSERT_OK(found);
-    EXPECT_EQ(found->size(), 3U);
-    EXPECT_EQ(dump(*docs), before_);
+  Result<Database> reader = Database::open(path, options);
+  if (!reader.ok()) return 1;
+  Result<Collection> docs = reader->collection("docs");
+  if (!docs.ok()) return 2;
+  const std::vector<float> query = {1, 2, 3, 4};
+  const auto found = docs->nearest(query, 5);
+  if (!found.ok() || found->size() != 3) return 3;
+  if (dump(*docs) != expected) return 4;
+  if (docs->insert(good_record("d")).status().code() != StatusCode::kFailedPrecondition) return 5;
+  // Opened for writing it must be refused, or refuse to write: with a message, never a crash.
+  Result<Database> writer = Database::open(path);
+  if (!writer.ok()) return writer.error().message().empty() ? 6 : 0;
+  Result<Collection> same = writer->collection("docs");
+  return same.ok() && same->insert(good_record("d")).ok() ? 7 : 0;
+}
+
+TEST_F(BadInputTest, ReadOnlyFileAndFolderAreStillRead) {
+  close();
+  namespace fs = std::filesystem;
+  constexpr uid_t kNobody = 65534;
+  const bool root = ::geteuid() == 0;  // root may write anywhere: then a child gives that up
+  if (root) {
+    ASSERT_EQ(::chown(path().c_str(), kNobody, kNobody), 0);
+    ASSERT_EQ(::chown(dir_.path().c_str(), kNobody, kNobody), 0);
   }
+  fs::permissions(path(), fs::perms::owner_read);
+  fs::permissions(dir_.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  const int step = in_child([&] {
+    if (root && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) return 99;
+    return read_where_nothing_may_be_written(path(), before_);
+  });
+  EXPECT_EQ(step, 0) << "failed at this step of read_where_nothing_may_be_written";
   fs::permissions(dir_.path(), fs::perms::owner_all);
   fs::permissions(path(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+/// Writes until the file may not grow any more; 0, or the number of the step that failed.
+int write_until_full(const std::string& path) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit{};
+  limit.rlim_cur = limit.rlim_max = 400 * 1024;
+  if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 99;
+  Result<Database> database = Database::open(path);
+  if (!database.ok()) return 1;
+  Result<Collection> docs = database->collection("docs");
+  if (!docs.ok()) return 2;
+  Record record = good_record("");
+  record.id.reset();
+  record.fields[0].second = std::string(2000, 'w');
+  for (int i = 0; i < 100; ++i) {
+    const std::vector<Record> batch(20, record);
+    const auto written = docs->insert_many(batch);
+    if (written.ok()) continue;
+    const StatusCode code = written.error().code();
+    if (code != StatusCode::kFull && code != StatusCode::kIoError) return 3;
+    if (written.error().message().empty()) return 4;
+    const auto count = docs->count();
+    return count.ok() && (*count - 3) % 20 == 0 ? 0 : 5;  // all of a batch or none
+  }
+  return 6;
+}
+
+TEST_F(BadInputTest, FullDiskLosesNothingThatWasCommitted) {
+  close();
+  // A limit on the size of files stands in for a full disk, which takes rights to set up.
+  EXPECT_EQ(in_child([&] { return write_until_full(path()); }), 0)
+      << "failed at this step of write_until_full";
+  open();
+  Result<Collection> docs = database_->collection("docs");
+  ASSERT_OK(docs);
+  const auto count = docs->count();
+  ASSERT_OK(count);
+  EXPECT_EQ((*count - 3) % 20, 0);
+  EXPECT_EQ(check_report(*database_), "");
+  ASSERT_OK(docs->insert(good_record("there is room again")));
 }
 
 TEST_F(BadInputTest, TruncatedFileIsNeverReadAsWhole) {

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <signal.h>  // kill: POSIX
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -179,21 +178,18 @@ TEST_F(RegressionTest, NothingIsLostWithoutAnExplicitSave) {
   create(small_spec(16));
   notes_.reset();
   database_.reset();
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  const int ended = in_child([&] {
     Result<Database> database = Database::open(path());
-    if (!database.ok()) ::_exit(1);
+    if (!database.ok()) return 1;
     Result<Collection> notes = database->collection("notes");
-    if (!notes.ok()) ::_exit(2);
+    if (!notes.ok()) return 2;
     Record record = vector_record("kept", sine_vector(16, 4.5));
     record.fields = {{"body", "keepsake"}};
-    if (!notes->insert(record).ok()) ::_exit(3);
+    if (!notes->insert(record).ok()) return 3;
     ::kill(::getpid(), SIGKILL);
-  }
-  int wait_status = 0;
-  ASSERT_EQ(::waitpid(child, &wait_status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(wait_status)) << "the child failed at step " << WEXITSTATUS(wait_status);
+    return 4;
+  });
+  ASSERT_EQ(ended, 128 + SIGKILL);
   reopen_notes();
   EXPECT_EQ(nearest_rows(sine_vector(16, 4.5), 1), (std::vector<int64_t>{1}));
   EXPECT_EQ(rows_with("keepsake"), (std::vector<int64_t>{1}));

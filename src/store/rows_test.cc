@@ -504,7 +504,7 @@ TEST_F(RowsTest, IntegerKeysOnlyWithoutTextIds) {
   EXPECT_FALSE((*got)->id.has_value());
 }
 
-class UserTableTest : public RowsTest {
+class UserTableRowsTest : public RowsTest {
  protected:
   Source index(const TableIndexSpec& spec) {
     Result<Source> source = create_table_index(*connection_, spec);
@@ -524,7 +524,7 @@ class UserTableTest : public RowsTest {
   }
 };
 
-TEST_F(UserTableTest, ARowidAliasIsTheKeyAndNothingIsWritten) {
+TEST_F(UserTableRowsTest, ARowidAliasIsTheKeyAndNothingIsWritten) {
   ASSERT_TRUE(
       connection_
           ->exec("CREATE TABLE docs(no INTEGER PRIMARY KEY, body TEXT, lang TEXT, vec BLOB);"
@@ -550,7 +550,7 @@ TEST_F(UserTableTest, ARowidAliasIsTheKeyAndNothingIsWritten) {
   EXPECT_EQ(stats(*connection_, docs)->vectors.at(0).second, 1);
 }
 
-TEST_F(UserTableTest, OtherKeysGetIntegersFromLociKeys) {
+TEST_F(UserTableRowsTest, OtherKeysGetIntegersFromLociKeys) {
   ASSERT_TRUE(connection_
                   ->exec("CREATE TABLE docs(ds TEXT, id TEXT, body TEXT, vec BLOB, "
                          "PRIMARY KEY(ds, id)) WITHOUT ROWID;"
@@ -580,7 +580,7 @@ TEST_F(UserTableTest, OtherKeysGetIntegersFromLociKeys) {
   EXPECT_EQ(find_row(*connection_, docs, RowKey("x")).error().code(), StatusCode::kInvalidArgument);
 }
 
-TEST_F(UserTableTest, ASingleKeyIsTheId) {
+TEST_F(UserTableRowsTest, ASingleKeyIsTheId) {
   ASSERT_TRUE(connection_
                   ->exec("CREATE TABLE docs(code TEXT PRIMARY KEY, vec BLOB);"
                          "INSERT INTO docs VALUES ('x', x'0000803f00000040'), ('y', NULL)")

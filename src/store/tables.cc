@@ -32,8 +32,8 @@ std::string rows_ddl(const Source& source) {
   for (const FilterColumn& column : source.spec.filters) {
     str_append(out, ",\n  ", filter_column_ddl(column));
   }
-  // No CHECK(json_valid(metadata)): SQLite 3.40 with trusted_schema=OFF refuses to open a file whose
-  // schema calls it. What Loci writes is validated before.
+  // No CHECK(json_valid(metadata)): SQLite 3.40 with trusted_schema=OFF refuses to open a file
+  // whose schema calls it. What Loci writes is validated before.
   str_append(out, ",\n  metadata TEXT",
              ",\n  archived INTEGER NOT NULL DEFAULT 0 CHECK(archived IN (0, 1))",
              ",\n  created_at INTEGER NOT NULL DEFAULT ", kNowUs,

@@ -29,10 +29,10 @@
 // A trigger of the user's own that writes the same table again from within a write empties
 // loci_displaced in between; the log stays complete, the full-text index may need a rebuild.
 //
-// Cost. 50,000 rows of 384 dimensions with id and two filter columns: see docs/design; one log
-// entry for the row and one for its vector.
+// Cost. 50,000 rows of 384 dimensions with id and two filter columns, CPU time on SQLite 3.40: 17
+// us a row, 7.5 us without any trigger; one log entry for the row and one for its vector.
 //
-// Tested by triggers_test.cc, conflicts_test.cc and model_test.cc.
+// Tested by conflicts_test.cc, triggers_model_test.cc, user_table_test.cc and source_test.cc.
 #include "store/triggers.h"
 
 #include <algorithm>
@@ -335,8 +335,8 @@ class Builder {
     body += log(LogOp::kInsert, "NEW");
     const std::string head = str_cat("AFTER INSERT ON ", table_);
     add("ai", head, "", body);
-    // Apart, as its IN would make SQLite open a temporary B-tree for every row written (13 us of 22
-    // were lost to that); each of the two triggers is right whichever fires first.
+    // Apart, as its IN would make SQLite open a temporary B-tree for every row written (callgrind:
+    // 27,000 of 146,000 instructions a row). Each of the two is right whichever fires first.
     if (!displacing().empty()) add("ai_displaced", head, any_displaced(), settle_others());
   }
 

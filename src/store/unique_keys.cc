@@ -17,7 +17,7 @@
 //
 // Cost. One lookup in an index per unique index and written row.
 //
-// Tested by unique_keys_test.cc and triggers_test.cc.
+// Tested by unique_keys_test.cc and conflicts_test.cc.
 #include "store/unique_keys.h"
 
 #include <algorithm>
@@ -127,7 +127,7 @@ Result<std::vector<UniqueIndex>> read_indexes(sqlite::Connection& connection,
 
 /// The value that NEW will have in a column.
 std::string new_value(const Column& column) {
-  const std::string value = str_cat("NEW.", quote_identifier(column.name));
+  std::string value = str_cat("NEW.", quote_identifier(column.name));
   if (column.not_null_default.empty()) return value;
   return str_cat("ifnull(", value, ", (", column.not_null_default, "))");
 }

@@ -111,6 +111,22 @@ TEST_P(CompatTest, SearchesAnswer) {
   EXPECT_EQ(*codes->at(3).distance, 12.0);
 }
 
+TEST_P(CompatTest, IndexOnAUsersTableAnswers) {
+  Collection shelves = open("shelves");
+  const std::vector<float> query = {0, 1};
+  const auto nearest = shelves.nearest(query, 2);
+  ASSERT_OK(nearest);
+  ASSERT_EQ(nearest->size(), 2U);
+  EXPECT_EQ(*nearest->at(0).distance, 0.0);
+  SearchRequest words;
+  words.mode = SearchMode::kText;
+  words.text = "third";
+  const auto found = shelves.search(words);
+  ASSERT_OK(found);
+  ASSERT_EQ(found->hits.size(), 1U);
+  EXPECT_EQ(found->hits[0].rowid, nearest->at(0).rowid);
+}
+
 TEST_P(CompatTest, IsWrittenAndCheckedClean) {
   EXPECT_EQ(check_report(*database_), "");
   Collection notes = open("notes");

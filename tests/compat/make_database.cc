@@ -89,10 +89,36 @@ Status fill_others(Database& database) {
   return {};
 }
 
+/// A table of the user's own, keyed by text: its integers are in loci_keys.
+Status fill_user_table(Database& database) {
+  const auto run = [&](const char* sql) {
+    return database.sql(
+        sql, [](std::span<const std::string>, std::span<const Value>) { return Status(); });
+  };
+  LOCI_RETURN_IF_ERROR(
+      run("CREATE TABLE shelf(dataset TEXT, id TEXT, content TEXT, vec BLOB, "
+          "PRIMARY KEY(dataset, id))"));
+  LOCI_RETURN_IF_ERROR(
+      run("INSERT INTO shelf VALUES('A', '1', 'first words', "
+          "X'0000803F00000000'), ('B', '1', 'second words', "
+          "X'000000000000803F')"));
+  TableIndexSpec spec;
+  spec.name = "shelves";
+  spec.table = "shelf";
+  spec.vector.name = "vec";
+  spec.vector.dim = 2;
+  spec.vector.metric = Metric::kL2;
+  spec.text = {"content"};
+  spec.key = {"dataset", "id"};
+  LOCI_RETURN_IF_ERROR(database.create_table_index(spec).status());
+  return run("UPDATE shelf SET content = 'third words' WHERE dataset = 'B'");
+}
+
 Status fill(const std::string& path) {
   LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path));
   LOCI_RETURN_IF_ERROR(fill_notes(database));
-  return fill_others(database);
+  LOCI_RETURN_IF_ERROR(fill_others(database));
+  return fill_user_table(database);
 }
 
 }  // namespace

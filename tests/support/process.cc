@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 
@@ -69,6 +70,16 @@ ProcessResult sqlite_shell(const std::string& path, std::string_view script) {
   input += script;
   input += "\n";
   return run_program({"sqlite3", "-batch", "-bail", path}, input);
+}
+
+int in_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body());
+  if (child < 0) return -1;
+  int wait_status = 0;
+  while (::waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
+  }
+  return exit_code_of(wait_status);
 }
 
 std::string read_bytes_elsewhere(const std::string& path) { return run_program({"cat", path}).out; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ ProcessResult run_program(const std::vector<std::string>& argv, std::string_view
 /// Feeds `script` to the plain `sqlite3` shell on the database `path`: another client of the file,
 /// which knows nothing of Loci. Stops at the first error.
 ProcessResult sqlite_shell(const std::string& path, std::string_view script);
+
+/// Runs `body` in a forked child and returns what it returns (0..255), or 128 + the signal that
+/// ended it. The caller must have no other threads and no database open.
+int in_child(const std::function<int()>& body);
 
 /// The bytes of a file, read by another process: a second descriptor opened and closed by this one
 /// would drop the POSIX locks that SQLite holds on it. Empty when the file is not there.
