@@ -219,9 +219,7 @@ Result<Collection> collection_for(Database& database, const AddOptions& options,
 }
 
 std::string rate_text(int64_t rows, double seconds) {
-  std::string text;
-  append_json_number(text, std::round(seconds * 100) / 100);
-  text += " s";
+  std::string text = decimal(seconds, 2) + " s";
   if (seconds > 0.05) {
     text += ", " + std::to_string(static_cast<int64_t>(static_cast<double>(rows) / seconds)) +
             " rows/s";

@@ -2,8 +2,6 @@
 //
 // `search` shows hits, `explain` how they were found.
 #include <CLI/CLI.hpp>
-#include <array>
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -17,12 +15,6 @@
 
 namespace loci::cli {
 namespace {
-
-std::string decimal(double value, int digits) {
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-  return text.data();
-}
 
 std::string time_of(double us) {
   return us < 1000 ? decimal(us, 0) + " us" : decimal(us / 1000, 2) + " ms";

@@ -2,12 +2,12 @@
 #include "log.h"
 
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "loci/database.h"
+#include "output/terminal.h"
 
 namespace loci::cli {
 
@@ -29,7 +29,7 @@ Status install_log() {
     line += ": ";
     line += message;
     line += '\n';
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    put_error(line);
   });
   return {};
 }

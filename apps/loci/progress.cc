@@ -2,8 +2,7 @@
 #include "progress.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <cmath>
 #include <utility>
 
 #include "output/terminal.h"
@@ -14,17 +13,12 @@ namespace {
 constexpr double kTerminalEverySeconds = 0.1;
 constexpr double kPlainEverySeconds = 5.0;
 
+std::string two_digits(int64_t value) { return (value < 10 ? "0" : "") + std::to_string(value); }
+
 std::string duration_text(double seconds) {
-  const auto total = static_cast<int64_t>(std::clamp(seconds, 0.0, 1e9) + 0.5);
-  std::array<char, 32> text;
-  if (total >= 3600) {
-    std::snprintf(text.data(), text.size(), "%lldh%02lldm", static_cast<long long>(total / 3600),
-                  static_cast<long long>(total / 60 % 60));
-  } else {
-    std::snprintf(text.data(), text.size(), "%lldm%02llds", static_cast<long long>(total / 60),
-                  static_cast<long long>(total % 60));
-  }
-  return text.data();
+  const int64_t total = std::llround(std::clamp(seconds, 0.0, 1e9));
+  if (total >= 3600) return std::to_string(total / 3600) + "h" + two_digits(total / 60 % 60) + "m";
+  return std::to_string(total / 60) + "m" + two_digits(total % 60) + "s";
 }
 
 }  // namespace
@@ -33,7 +27,7 @@ Progress::Progress(std::string what, bool forced)
     : what_(std::move(what)), terminal_(stderr_is_terminal()), active_(terminal_ || forced) {}
 
 Progress::~Progress() {
-  if (terminal_ && shown_) std::fputs("\r\033[K", stderr);
+  if (terminal_ && shown_) put_error("\r\033[K");
 }
 
 void Progress::update(int64_t items, double fraction) {
@@ -48,15 +42,8 @@ void Progress::update(int64_t items, double fraction) {
 void Progress::show(int64_t items, double fraction, double seconds) {
   shown_ = true;
   std::string line = what_ + ": " + std::to_string(items) + " rows";
-  std::array<char, 96> text;
-  if (fraction >= 0) {
-    std::snprintf(text.data(), text.size(), ", %.0f %%", std::min(fraction, 1.0) * 100);
-    line += text.data();
-  }
-  if (seconds > 0) {
-    std::snprintf(text.data(), text.size(), ", %.0f rows/s", static_cast<double>(items) / seconds);
-    line += text.data();
-  }
+  if (fraction >= 0) line += ", " + decimal(std::min(fraction, 1.0) * 100, 0) + " %";
+  if (seconds > 0) line += ", " + decimal(static_cast<double>(items) / seconds, 0) + " rows/s";
   if (fraction > 0.001) {
     line += ", ETA " + duration_text(seconds * (1 - std::min(fraction, 1.0)) / fraction);
   }
@@ -65,8 +52,7 @@ void Progress::show(int64_t items, double fraction, double seconds) {
   } else {
     line += '\n';
   }
-  std::fputs(line.c_str(), stderr);
-  std::fflush(stderr);
+  put_error(line);
 }
 
 }  // namespace loci::cli

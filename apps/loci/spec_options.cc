@@ -156,6 +156,7 @@ std::string describe(const CollectionSpec& spec) {
   if (!spec.text.empty()) parts.push_back("text " + join(spec.text, ", "));
   if (!spec.filters.empty()) {
     std::vector<std::string> filters;
+    filters.reserve(spec.filters.size());
     for (const FilterColumn& column : spec.filters) {
       filters.push_back(column.name + ":" + std::string(field_type_name(column.type)));
     }

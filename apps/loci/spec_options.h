@@ -9,7 +9,7 @@
 #include "loci/loci.h"
 #include "readers/row_reader.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's own
 class App;
 }
 

@@ -328,6 +328,15 @@ TEST_F(DatabaseTest, BackupIsACompleteDatabase) {
   EXPECT_TRUE(restored->check()->empty());
 }
 
+TEST_F(DatabaseTest, MetadataThatIsNoJsonIsNullToAFilter) {
+  Collection notes = make_notes(2);
+  Record changes;
+  changes.metadata = R"({"stars": 5})";
+  ASSERT_TRUE(notes.update(std::string("n0"), changes).ok());
+  ASSERT_TRUE(db_.sql("UPDATE notes SET metadata = '{broken' WHERE id = 'n1'", {}).ok());
+  EXPECT_EQ(ids(near(notes, 1, 5, "metadata.stars = 5")), std::vector<std::string>{"n0"});
+}
+
 TEST_F(DatabaseTest, CheckFindsNothingOnAHealthyFile) {
   Collection notes = make_notes();
   ASSERT_TRUE(near(notes, 1, 1).has_value());

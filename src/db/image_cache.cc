@@ -97,7 +97,7 @@ index::ImageLayout ImageReader::layout() const {
 }
 
 Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
-  const Status put = image.put(to_image_row(row));
+  Status put = image.put(to_image_row(row));
   if (source_.managed || put.code() != StatusCode::kCorruption) return put;
   // In a table of the user's own one bad BLOB must not stop every search; check() lists them.
   base::log(LogLevel::kWarning, base::str_cat("index '", source_.spec.name, "': row ",

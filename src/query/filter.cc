@@ -50,7 +50,9 @@ std::string metadata_sql(std::string_view path) {
   for (const std::string_view key : base::split(path, '.')) {
     base::str_append(json_path, ".\"", key, "\"");
   }
-  return base::str_cat("json_extract(t.metadata, ", sqlite::quote_text(json_path), ")");
+  // Other programs may store metadata that is no JSON: to a filter it is NULL, not an error.
+  return base::str_cat("CASE WHEN json_valid(t.metadata) THEN json_extract(t.metadata, ",
+                       sqlite::quote_text(json_path), ") END");
 }
 
 std::optional<Target> find_built_in(const store::Source& source, std::string_view name) {

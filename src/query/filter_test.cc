@@ -101,9 +101,12 @@ TEST(FilterTest, NumbersKeepTheirKind) {
 }
 
 TEST(FilterTest, MetadataPathsAreJsonPathsAndCompareWithinAType) {
-  EXPECT_EQ(sql_of("metadata.a.b = 'x'"), R"((json_extract(t.metadata, '$."a"."b"') = ?))");
-  EXPECT_EQ(sql_of("metadata.in.not IS NULL"),
-            R"((json_extract(t.metadata, '$."in"."not"') IS NULL))");
+  EXPECT_EQ(
+      sql_of("metadata.a.b = 'x'"),
+      R"((CASE WHEN json_valid(t.metadata) THEN json_extract(t.metadata, '$."a"."b"') END = ?))");
+  EXPECT_EQ(
+      sql_of("metadata.in.not IS NULL"),
+      R"((CASE WHEN json_valid(t.metadata) THEN json_extract(t.metadata, '$."in"."not"') END IS NULL))");
   EXPECT_TRUE(contains(sql_of("metadata.n > 5"), "typeof(")) << sql_of("metadata.n > 5");
 }
 

@@ -21,7 +21,8 @@ Status write_error(const std::string& path, int error) {
 FileSink::~FileSink() {
   if (!file_) return;
   file_.reset();
-  std::remove(partial_.c_str());  // never closed: a half-written file is of no use
+  static_cast<void>(
+      std::remove(partial_.c_str()));  // never closed: a half-written file is of no use
 }
 
 Result<FileSink> FileSink::open(const std::string& path) {

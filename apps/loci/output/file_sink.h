@@ -30,7 +30,7 @@ class FileSink {
  private:
   FileSink() = default;
   struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+    void operator()(std::FILE* file) const { static_cast<void>(std::fclose(file)); }
   };
   [[nodiscard]] std::FILE* stream() const { return file_ ? file_.get() : stdout; }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -21,7 +20,7 @@ void append_shortest(std::string& out, Float value) {
     out += "-0.0";  // "-0" would be read back as an integer, which has no sign
     return;
   }
-  std::array<char, 64> buffer;
+  std::array<char, 64> buffer{};
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
   out.append(buffer.data(), end.ptr);
 }
@@ -156,11 +155,10 @@ std::string time_text(int64_t time_us) {
   const auto when = static_cast<std::time_t>(seconds);
   std::tm utc{};
   if (gmtime_r(&when, &utc) == nullptr) return std::to_string(time_us);
-  std::array<char, 32> date;
+  std::array<char, 32> date{};
   const size_t length = std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::array<char, 16> fraction;
-  std::snprintf(fraction.data(), fraction.size(), ".%06dZ", static_cast<int>(micros));
-  return std::string(date.data(), length) + fraction.data();
+  const std::string fraction = std::to_string(1'000'000 + micros);  // seven digits: leading zeros
+  return std::string(date.data(), length) + "." + fraction.substr(1) + "Z";
 }
 
 std::string cell_text(const Value& value) {

@@ -53,7 +53,10 @@ std::string record_sheet(const Record& record, bool with_vectors) {
   for (const auto& [name, value] : lines) widest = std::max(widest, name.size());
   std::string out;
   for (const auto& [name, value] : lines) {
-    out += name + std::string(widest - name.size() + 2, ' ') + one_line(value) + "\n";
+    out += name;
+    out.append(widest - name.size() + 2, ' ');
+    out += one_line(value);
+    out += '\n';
   }
   return out + "\n";
 }
@@ -68,7 +71,10 @@ std::string short_fields(const Record& record) {
   for (const auto& [name, value] : record.fields) {
     const std::string text = cell_text(value);
     if (text.empty() || text.size() > kShort) continue;
-    out += (out.empty() ? "" : " ") + name + "=" + text;
+    if (!out.empty()) out += ' ';
+    out += name;
+    out += '=';
+    out += text;
   }
   return out;
 }

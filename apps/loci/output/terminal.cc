@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -135,12 +136,11 @@ std::string one_line(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const Character c = read_character(text);
-    if (!c.valid) {
-      out += '?';
-    } else if (c.code == '\n' || c.code == '\r' || c.code == '\t') {
+    const bool control = c.code < 0x20 || (c.code >= 0x7F && c.code < 0xA0) ||
+                         (c.code >= 0x202A && c.code <= 0x202E);
+    if (c.code == '\n' || c.code == '\r' || c.code == '\t') {
       if (!out.empty() && out.back() != ' ') out += ' ';
-    } else if (c.code < 0x20 || (c.code >= 0x7F && c.code < 0xA0) ||
-               (c.code >= 0x202A && c.code <= 0x202E)) {
+    } else if (control || !c.valid) {
       out += '?';
     } else {
       out += text.substr(0, c.bytes);
@@ -154,9 +154,17 @@ bool put(std::string_view text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
 }
 
-void warn(std::string_view text) {
-  const std::string line = "loci: " + std::string(text) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+void put_error(std::string_view text) {
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
+}
+
+void warn(std::string_view text) { put_error("loci: " + std::string(text) + "\n"); }
+
+std::string decimal(double value, int digits) {
+  std::array<char, 400> text{};  // the largest double has 309 digits before the point
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
+                                 std::chars_format::fixed, digits);
+  return {text.data(), end.ptr};
 }
 
 }  // namespace loci::cli

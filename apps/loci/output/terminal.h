@@ -24,8 +24,13 @@ namespace loci::cli {
 /// (an escape sequence in a stored text must not reach the terminal) and broken UTF-8 a '?'.
 [[nodiscard]] std::string one_line(std::string_view text);
 
+/// A number with `digits` decimals.
+[[nodiscard]] std::string decimal(double value, int digits);
+
 /// Writes to standard output; false when it is closed.
 bool put(std::string_view text);
+/// Writes to standard error. There is nobody to tell when that fails.
+void put_error(std::string_view text);
 /// Writes "loci: `text`" and a line end to standard error.
 void warn(std::string_view text);
 

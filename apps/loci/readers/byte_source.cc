@@ -23,7 +23,7 @@ class FileSource final : public ByteSource {
   FileSource(std::string name, std::FILE* file, bool owned, std::optional<uint64_t> size)
       : name_(std::move(name)), file_(file), owned_(owned), size_(size) {}
   ~FileSource() override {
-    if (owned_) std::fclose(file_);
+    if (owned_) static_cast<void>(std::fclose(file_));
   }
 
   Result<size_t> read(std::span<char> out) override {

@@ -44,7 +44,7 @@ class RandomFile {
 
  private:
   struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+    void operator()(std::FILE* file) const { static_cast<void>(std::fclose(file)); }
   };
   std::string name_;
   std::unique_ptr<std::FILE, Close> file_;

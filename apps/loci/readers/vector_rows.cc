@@ -8,7 +8,6 @@
 // dimension against 1..8192, the rows against the length of the file where that is known, so that
 // no header can make us allocate more than the file holds.
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -20,7 +19,8 @@ namespace {
 
 constexpr int64_t kMaxDim = 8192;
 
-int32_t read_i32(const char* in) {
+/// The first four bytes of `in`.
+int32_t read_i32(std::span<const char> in) {
   uint32_t bits = 0;
   for (size_t i = 4; i-- > 0;) bits = bits << 8U | static_cast<unsigned char>(in[i]);
   return static_cast<int32_t>(bits);
@@ -89,7 +89,7 @@ class VecsReader final : public VectorReader {
     LOCI_ASSIGN_OR_RETURN(const std::string_view ahead, input().peek(4));
     if (ahead.empty()) return Status::corruption("'" + input().name() + "': empty");
     if (ahead.size() < 4) return truncated(input(), 0, 1, 4, ahead.size());
-    const int32_t dim = read_i32(ahead.data());
+    const int32_t dim = read_i32(ahead);
     if (dim < 1 || dim > kMaxDim) return bad_dim(input(), dim, 0);
     set_dim(static_cast<size_t>(dim));
     const std::optional<uint64_t> size = input().size();
@@ -107,7 +107,7 @@ class VecsReader final : public VectorReader {
     LOCI_ASSIGN_OR_RETURN(const size_t got, input().read(head));
     if (got == 0) return Read::kEnd;
     if (got < head.size()) return truncated(input(), begin, rows() + 1, 4, got);
-    const int32_t dim = read_i32(head.data());
+    const int32_t dim = read_i32(head);
     if (dim < 1 || dim > kMaxDim) return bad_dim(input(), dim, begin);
     if (static_cast<size_t>(dim) != vector_dim()) {
       return Status::corruption("'" + input().name() + "': dim " + std::to_string(dim) +
@@ -128,8 +128,8 @@ class MatrixReader final : public VectorReader {
     std::array<char, 8> head{};
     LOCI_ASSIGN_OR_RETURN(const size_t got, input().read(head));
     if (got < head.size()) return truncated(input(), 0, 1, head.size(), got);
-    const auto rows = static_cast<uint32_t>(read_i32(head.data()));
-    const auto dim = static_cast<uint32_t>(read_i32(head.data() + 4));
+    const auto rows = static_cast<uint32_t>(read_i32(head));
+    const auto dim = static_cast<uint32_t>(read_i32(std::span(head).subspan(4)));
     if (dim < 1 || dim > kMaxDim) return bad_dim(input(), dim, 4);
     set_dim(dim);
     count_ = rows;
@@ -268,13 +268,13 @@ Result<std::vector<std::vector<int32_t>>> read_ivecs(const std::string& path, si
     LOCI_ASSIGN_OR_RETURN(const size_t got, input.read(head));
     if (got == 0) break;
     if (got < head.size()) return truncated(input, begin, row, head.size(), got);
-    const int32_t dim = read_i32(head.data());
+    const int32_t dim = read_i32(head);
     if (dim < 1 || dim > kMaxDim) return bad_dim(input, dim, begin);
     bytes.resize(static_cast<size_t>(dim) * 4);
     LOCI_ASSIGN_OR_RETURN(const size_t body, input.read(bytes));
     if (body < bytes.size()) return truncated(input, begin + 4, row, bytes.size(), body);
     std::vector<int32_t>& ids = rows.emplace_back(static_cast<size_t>(dim));
-    for (size_t i = 0; i < ids.size(); ++i) ids[i] = read_i32(bytes.data() + 4 * i);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = read_i32(std::span(bytes).subspan(4 * i));
   }
   return rows;
 }
