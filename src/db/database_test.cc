@@ -328,6 +328,78 @@ TEST_F(DatabaseTest, BackupIsACompleteDatabase) {
   EXPECT_TRUE(restored->check()->empty());
 }
 
+/// Everything a collection holds, to compare two with.
+std::vector<std::string> contents(Collection& collection) {
+  std::vector<std::string> rows;
+  const Status scanned =
+      collection.scan({}, true, true, -1, 0, [&](const Record& record) -> Status {
+        std::string row =
+            std::to_string(to_int(record.rowid.value_or(kNoRow))) + "|" + record.id.value_or("-");
+        for (const auto& [name, value] : record.fields) {
+          if (const auto* text = std::get_if<std::string>(&value)) row += "|" + *text;
+          if (const auto* number = std::get_if<int64_t>(&value)) {
+            row += "|" + std::to_string(*number);
+          }
+        }
+        for (const auto& [name, vector] : record.vectors) {
+          for (const float x : vector) row += "|" + std::to_string(x);
+        }
+        rows.push_back(row);
+        return {};
+      });
+  EXPECT_TRUE(scanned.ok()) << scanned.to_string();
+  return rows;
+}
+
+TEST_F(DatabaseTest, ManyAtOnceAreTheSameAsOneByOne) {
+  constexpr OnConflict kModes[] = {OnConflict::kError, OnConflict::kUpdate, OnConflict::kReplace,
+                                   OnConflict::kIgnore};
+  for (uint32_t seed = 0; seed < 24; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const OnConflict mode = kModes[seed % 4];
+    std::mt19937 random(seed);
+    CollectionSpec spec = notes_spec();
+    Collection one = db_.create_collection(spec).value();
+    spec.name = "many";
+    Collection many = db_.create_collection(spec).value();
+    for (int round = 0; round < 3; ++round) {
+      std::vector<Record> records;
+      // Ids that come again within a batch and from batch to batch; under kError they are new.
+      for (uint32_t i = 0; i < 100; ++i) {
+        const uint32_t id = mode == OnConflict::kError
+                                ? static_cast<uint32_t>(round) * 100 + i
+                                : static_cast<uint32_t>(random() % (seed < 12 ? 2000 : 200));
+        Record record = note("r" + std::to_string(id), static_cast<uint32_t>(random()),
+                             "word" + std::to_string(random() % 50), random() % 9);
+        if (random() % 40 == 0) record.vectors.clear();
+        records.push_back(std::move(record));
+      }
+      WriteCount by_one;
+      for (const Record& record : records) {
+        const auto written = one.insert_many({&record, 1}, mode);
+        ASSERT_TRUE(written.has_value()) << written.status().to_string();
+        by_one.inserted += written->inserted;
+        by_one.updated += written->updated;
+        by_one.ignored += written->ignored;
+      }
+      const auto written = many.insert_many(records, mode);
+      ASSERT_TRUE(written.has_value()) << written.status().to_string();
+      EXPECT_EQ(written->inserted, by_one.inserted);
+      EXPECT_EQ(written->updated, by_one.updated);
+      EXPECT_EQ(written->ignored, by_one.ignored);
+      ASSERT_EQ(contents(many), contents(one));
+    }
+    if (mode == OnConflict::kError) {
+      std::vector<Record> again(40, note("r5", 1, "again", 1));
+      EXPECT_EQ(many.insert_many(again).status().code(), StatusCode::kAlreadyExists);
+      EXPECT_EQ(many.count().value(), 300);
+    }
+    EXPECT_TRUE(db_.check()->empty());
+    ASSERT_TRUE(db_.drop_collection("notes").ok());
+    ASSERT_TRUE(db_.drop_collection("many").ok());
+  }
+}
+
 TEST_F(DatabaseTest, MetadataThatIsNoJsonIsNullToAFilter) {
   Collection notes = make_notes(2);
   Record changes;

@@ -30,6 +30,8 @@ size_t texts_given(const Record& record, const CollectionSpec& spec) {
       }));
 }
 
+using Models = std::span<const std::shared_ptr<Embedder>>;
+
 /// The models of a source's vector columns; null where there is none at hand.
 std::vector<std::shared_ptr<Embedder>> models_of(DatabaseImpl& database,
                                                  const CollectionSpec& spec) {
@@ -78,9 +80,8 @@ Status embed_column(const Embedder& model, const store::Source& source, size_t c
 
 /// Embeds one row from the text that the table now holds, in every model column that `changes`
 /// brought no vector for.
-Status embed_row(sqlite::Connection& connection, const store::Source& source,
-                 std::span<const std::shared_ptr<Embedder>> models, RowId row,
-                 const Record& changes) {
+Status embed_row(sqlite::Connection& connection, const store::Source& source, Models models,
+                 RowId row, const Record& changes) {
   for (size_t column = 0; column < models.size(); ++column) {
     if (models[column] == nullptr || gives_vector(changes, source.spec.vectors[column].name)) {
       continue;
@@ -111,41 +112,74 @@ void count_outcome(store::WriteOutcome outcome, WriteCount& count) {
   }
 }
 
+/// `chunk` with the vectors that models make of its texts; they are kept in `embedded`.
+Result<std::span<const Record>> embed_chunk(const store::Source& source, Models models,
+                                            OnConflict on_conflict, std::span<const Record> chunk,
+                                            std::vector<Record>& embedded) {
+  if (std::all_of(models.begin(), models.end(), [](const auto& model) { return !model; })) {
+    return chunk;
+  }
+  embedded.assign(chunk.begin(), chunk.end());
+  for (size_t column = 0; column < models.size(); ++column) {
+    if (models[column] == nullptr) continue;
+    LOCI_RETURN_IF_ERROR(embed_column(*models[column], source, column, on_conflict, embedded));
+  }
+  return std::span<const Record>(embedded);
+}
+
+/// Writes up to kBatchRows records: together where they are all new, else one by one.
+/// Returns the last row.
+Result<RowId> write_group(sqlite::Connection& connection, const store::Source& source,
+                          Models models, OnConflict on_conflict, std::span<const Record> group,
+                          WriteCount& count) {
+  const bool all_at_once = std::none_of(group.begin(), group.end(), [&](const Record& record) {
+    return embeds_later(record, source.spec, on_conflict);
+  });
+  if (all_at_once && group.size() == store::kBatchRows) {
+    LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> last,
+                          store::put_batch(connection, source, group, on_conflict));
+    if (last.has_value()) {
+      count.inserted += static_cast<int64_t>(group.size());
+      return *last;
+    }
+  }
+  RowId last = kNoRow;
+  for (const Record& record : group) {
+    LOCI_ASSIGN_OR_RETURN(const store::WriteResult written,
+                          store::put_row(connection, source, record, on_conflict));
+    count_outcome(written.outcome, count);
+    last = written.rowid;
+    if (!embeds_later(record, source.spec, on_conflict)) continue;
+    LOCI_RETURN_IF_ERROR(embed_row(connection, source, models, last, record));
+  }
+  return last;
+}
+
 }  // namespace
 
 Result<WriteCount> CollectionImpl::insert_many(std::span<const Record> records,
                                                OnConflict on_conflict, RowId* last_row) {
   WriteCount count;
+  RowId last = kNoRow;
   const auto write = [&](sqlite::Connection& connection, const CatalogEntry& entry) -> Status {
     const store::Source& source = entry.source;
     const auto models = models_of(*database_, source.spec);
-    const bool embeds = std::any_of(models.begin(), models.end(),
-                                    [](const auto& model) { return model != nullptr; });
-    std::vector<Record> batch;
+    std::vector<Record> embedded;
     for (size_t begin = 0; begin < records.size(); begin += kEmbedBatch) {
       std::span<const Record> chunk =
           records.subspan(begin, std::min(kEmbedBatch, records.size() - begin));
-      if (embeds) {
-        batch.assign(chunk.begin(), chunk.end());
-        for (size_t column = 0; column < models.size(); ++column) {
-          if (models[column] == nullptr) continue;
-          LOCI_RETURN_IF_ERROR(embed_column(*models[column], source, column, on_conflict, batch));
-        }
-        chunk = batch;
-      }
-      for (const Record& record : chunk) {
-        LOCI_ASSIGN_OR_RETURN(const store::WriteResult written,
-                              store::put_row(connection, source, record, on_conflict));
-        count_outcome(written.outcome, count);
-        if (last_row != nullptr) *last_row = written.rowid;
-        if (embeds && embeds_later(record, source.spec, on_conflict)) {
-          LOCI_RETURN_IF_ERROR(embed_row(connection, source, models, written.rowid, record));
-        }
+      LOCI_ASSIGN_OR_RETURN(chunk, embed_chunk(source, models, on_conflict, chunk, embedded));
+      for (size_t i = 0; i < chunk.size(); i += store::kBatchRows) {
+        const std::span<const Record> group =
+            chunk.subspan(i, std::min(store::kBatchRows, chunk.size() - i));
+        LOCI_ASSIGN_OR_RETURN(last,
+                              write_group(connection, source, models, on_conflict, group, count));
       }
     }
     return {};
   };
   LOCI_RETURN_IF_ERROR(database_->write_source(name(), write));
+  if (last_row != nullptr) *last_row = last;
   return count;
 }
 

@@ -20,6 +20,7 @@
 #include "base/strings.h"
 #include "sqlite/query.h"
 #include "store/rows_check.h"
+#include "store/rows_insert.h"
 #include "store/rows_sql.h"
 
 namespace loci::store {
@@ -29,98 +30,6 @@ using sqlite::Connection;
 using sqlite::Statement;
 
 constexpr size_t kSqlReserve = 512;
-
-void append_marks(std::string& sql, size_t count) {
-  for (size_t i = 0; i < count; ++i) sql += i == 0 ? "?" : ",?";
-}
-
-Status bind_layout(Statement& statement, int& next, const RecordLayout& layout) {
-  for (const auto* values : {&layout.text, &layout.filters}) {
-    for (const Value* value : *values) {
-      if (value != nullptr) LOCI_RETURN_IF_ERROR(statement.bind(next, *value));
-      ++next;  // unbound is NULL
-    }
-  }
-  return {};
-}
-
-std::string insert_sql(const Source& source) {
-  const CollectionSpec& spec = source.spec;
-  std::string sql;
-  sql.reserve(kSqlReserve);
-  sql += "INSERT INTO ";
-  append_name(sql, source.table);
-  sql += spec.text_ids ? "(rid, id" : "(rid";
-  for (const std::string& column : spec.text) {
-    sql += ", ";
-    append_name(sql, column);
-  }
-  for (const FilterColumn& column : spec.filters) {
-    sql += ", ";
-    append_name(sql, column.name);
-  }
-  sql += ", metadata, created_at, updated_at) VALUES (";
-  append_marks(sql, spec.text.size() + spec.filters.size() + (spec.text_ids ? 5 : 4));
-  sql += ")";
-  return sql;
-}
-
-/// Writes `columns` of a row's vectors. A row without a vector row awaits the vectors of all its
-/// models; once it has one, those that are not written are marked as awaited.
-std::string vectors_sql(const Source& source, std::span<const size_t> columns) {
-  std::string names = "rid";
-  std::string values = "?";
-  std::string updates;
-  const auto add = [&](const std::string& name, bool written) {
-    names += ", ";
-    append_name(names, name);
-    values += written ? ", ?" : ", 1";
-    if (!written) return;
-    if (!updates.empty()) updates += ", ";
-    append_name(updates, name);
-    updates += " = excluded.";
-    append_name(updates, name);
-  };
-  for (const size_t column : columns) {
-    const std::string& name = source.spec.vectors[column].name;
-    add(name, true);
-    if (has_pending(source, column)) add(name + "_pending", true);
-  }
-  for (size_t i = 0; i < source.spec.vectors.size(); ++i) {
-    const bool written = std::find(columns.begin(), columns.end(), i) != columns.end();
-    if (!written && has_pending(source, i)) add(source.spec.vectors[i].name + "_pending", false);
-  }
-  std::string sql;
-  sql.reserve(kSqlReserve);
-  sql += "INSERT INTO ";
-  append_name(sql, source.vector_table);
-  base::str_append(sql, "(", names, ") VALUES (", values, ") ON CONFLICT(rid) DO UPDATE SET ",
-                   updates);
-  return sql;
-}
-
-Status write_vectors(Connection& connection, const Source& source, RowId row,
-                     const RecordLayout& layout) {
-  if (!layout.has_vector) return {};
-  std::vector<size_t> columns;
-  for (size_t i = 0; i < layout.vectors.size(); ++i) {
-    if (layout.vectors[i] != nullptr) columns.push_back(i);
-  }
-  LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(vectors_sql(source, columns)));
-  LOCI_RETURN_IF_ERROR(statement.bind(1, to_int(row)));
-  int next = 2;
-  std::vector<std::string> packed(columns.size());  // alive until the statement has run
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const std::vector<float>& vector = *layout.vectors[columns[i]];
-    if (!vector.empty()) {  // unbound is NULL
-      LOCI_RETURN_IF_ERROR(
-          statement.bind(next, encode_vector(source.spec.vectors[columns[i]], vector, packed[i])));
-    }
-    ++next;
-    if (has_pending(source, columns[i])) LOCI_RETURN_IF_ERROR(statement.bind(next++, int64_t{0}));
-  }
-  return statement.run();
-}
 
 Result<std::optional<RowId>> find_id(Connection& connection, const Source& source,
                                      std::string_view id) {
@@ -194,31 +103,6 @@ Status already_there(const Source& source, const Record& record, const Conflict&
   }
   return Status::already_exists(
       base::str_cat(label(source), ": row ", to_int(*conflict.by_rowid), " is already there"));
-}
-
-/// Inserts; `id` is the text id to write, empty in a collection without.
-Result<RowId> insert_row(Connection& connection, const Source& source, const Record& record,
-                         const RecordLayout& layout) {
-  const bool text_ids = source.spec.text_ids;
-  const std::string made = text_ids && !record.id.has_value() ? base::uuid_v7() : std::string();
-  RowId row = kNoRow;
-  {
-    LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(insert_sql(source)));
-    int next = 1;
-    if (record.rowid.has_value()) LOCI_RETURN_IF_ERROR(statement.bind(1, to_int(*record.rowid)));
-    ++next;
-    if (text_ids) LOCI_RETURN_IF_ERROR(statement.bind(next++, record.id ? *record.id : made));
-    LOCI_RETURN_IF_ERROR(bind_layout(statement, next, layout));
-    if (record.metadata.has_value()) LOCI_RETURN_IF_ERROR(statement.bind(next, *record.metadata));
-    ++next;
-    const int64_t now = base::now_us();
-    LOCI_RETURN_IF_ERROR(statement.bind(next++, now));
-    LOCI_RETURN_IF_ERROR(statement.bind(next++, now));
-    LOCI_RETURN_IF_ERROR(statement.run());
-    row = RowId{connection.last_insert_rowid()};
-  }
-  LOCI_RETURN_IF_ERROR(write_vectors(connection, source, row, layout));
-  return row;
 }
 
 std::string update_sql(const Source& source, const RecordLayout& layout, const Record& changes) {
@@ -308,6 +192,19 @@ Result<WriteResult> put_row(Connection& connection, const Source& source, const 
   return inserted.error().with_context(label(source));
 }
 
+Result<std::optional<RowId>> put_batch(Connection& connection, const Source& source,
+                                       std::span<const Record> records, OnConflict on_conflict) {
+  for (const Record& record : records) {
+    if (record.rowid.has_value() != records.front().rowid.has_value()) {
+      return std::optional<RowId>();
+    }
+    if (on_conflict == OnConflict::kError) continue;
+    LOCI_ASSIGN_OR_RETURN(const Conflict conflict, find_conflict(connection, source, record));
+    if (conflict.any()) return std::optional<RowId>();
+  }
+  return insert_batch(connection, source, records);
+}
+
 Status update_row(Connection& connection, const Source& source, RowId row, const Record& changes) {
   LOCI_ASSIGN_OR_RETURN(const RecordLayout layout, lay_out(connection, source, changes));
   if (changes.rowid.has_value() && *changes.rowid != row) {
@@ -359,7 +256,8 @@ Status put_vector(Connection& connection, const Source& source, size_t column, R
   LOCI_RETURN_IF_ERROR(check_vector(source, column, vector));
   LOCI_ASSIGN_OR_RETURN(const bool there, row_exists(connection, source, row));
   if (!there) return Status::not_found(base::str_cat(label(source), ": no row ", to_int(row)));
-  LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(vectors_sql(source, {&column, 1})));
+  LOCI_ASSIGN_OR_RETURN(Statement statement,
+                        connection.cached(vectors_sql(source, {&column, 1}, 1)));
   std::string packed;
   LOCI_RETURN_IF_ERROR(statement.bind(1, to_int(row)));
   LOCI_RETURN_IF_ERROR(

@@ -41,6 +41,13 @@ struct WriteResult {
 
 Result<WriteResult> put_row(sqlite::Connection& connection, const Source& source,
                             const Record& record, OnConflict on_conflict);
+/// How many rows put_batch takes at a time.
+inline constexpr size_t kBatchRows = 32;
+/// put_row() of exactly kBatchRows new rows at once, several times faster with text columns.
+/// Returns the last rowid; nullopt, with nothing written, when they cannot be written together (one
+/// is there already, or is wrong): put_row() each, which says why.
+Result<std::optional<RowId>> put_batch(sqlite::Connection& connection, const Source& source,
+                                       std::span<const Record> records, OnConflict on_conflict);
 Status update_row(sqlite::Connection& connection, const Source& source, RowId row,
                   const Record& changes);
 Result<bool> remove_row(sqlite::Connection& connection, const Source& source, RowId row);
