@@ -26,6 +26,10 @@
 namespace loci::cli {
 namespace {
 
+// Rows of one savepoint inside the transaction of a file. Once the transaction is larger than
+// SQLite's cache, each statement walks what the savepoint has set aside, so its cost grows with the
+// rows of a batch: 69,000 x 784 took 2.4 s by 100, 14 s by 1,000 (mnist784, SQLite 3.53.2).
+constexpr size_t kBatchRows = 100;
 constexpr size_t kSampleRows = 1000;  // that a missing collection is inferred from
 
 struct AddOptions {
@@ -34,7 +38,7 @@ struct AddOptions {
   ReaderOptions reader;
   std::string on_conflict = "update";
   bool skip_bad = false;
-  size_t batch = 1000;
+  size_t batch = kBatchRows;
   int64_t first_rowid = 1;
 };
 

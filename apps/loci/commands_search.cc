@@ -11,6 +11,7 @@
 #include "output/table.h"
 #include "output/terminal.h"
 #include "search_options.h"
+#include "suggest.h"
 #include "verbs.h"
 
 namespace loci::cli {
@@ -40,7 +41,7 @@ void put_hit_json(const Hit& hit, bool with_vectors) {
 
 /// What a table shows of a row's text: the passage that matched, else its beginning.
 std::string passage(const Hit& hit, const CollectionSpec& spec) {
-  if (!hit.snippet.empty()) return hit.snippet;
+  if (!hit.snippet.empty()) return std::string(trim(hit.snippet));
   constexpr size_t kBeginning = 400;
   std::string text;
   for (size_t i = spec.text.size() > 1 ? 1 : 0; i < spec.text.size() && text.empty(); ++i) {

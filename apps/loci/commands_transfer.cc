@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSpecFile = "spec.json";
 constexpr const char* kRowsFile = "rows.jsonl";
-constexpr size_t kImportBatch = 1000;
+constexpr size_t kImportBatch = 100;  // as in commands_add.cc
 
 struct TransferOptions {
   std::string name;

@@ -230,7 +230,7 @@ double mean_ndcg10(const Embedder& model, const std::filesystem::path& folder) {
 }
 
 TEST(HashEmbedderQualityTest, RanksRealTextsAsMeasured) {
-  const std::filesystem::path data = base::env("LOCI_DATA").value_or("../shared/data");
+  const std::filesystem::path data = base::env("LOCI_DATA").value_or(LOCI_DEFAULT_DATA);
   if (!std::filesystem::exists(data / "med" / "corpus.jsonl")) {
     GTEST_SKIP()
         << "no test collections: set LOCI_DATA to the folder that holds med/ and cranfield/";

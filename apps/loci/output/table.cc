@@ -55,7 +55,7 @@ std::vector<size_t> Table::column_widths(size_t width) const {
     // Down to the next narrower column at once, or by what is too much.
     size_t second = kLeastWidth;
     for (auto it = widths.begin(); it != widths.end(); ++it) {
-      if (it != widest && *it < *widest) second = std::max(second, *it);
+      if (it != widest) second = std::max(second, *it);
     }
     const size_t cut = std::max<size_t>(1, std::min(*widest - second, total - width));
     *widest -= cut;

@@ -37,6 +37,9 @@ TEST(TableTest, NoLineIsWiderThanTheTerminal) {
     std::string line;
     while (std::getline(lines, line)) EXPECT_LE(display_width(line), width) << line;
   }
+  EXPECT_EQ(table.render(40, false).substr(0, 41),
+            "id  text                 more\n"
+            "1   xxxxxxxx");
 }
 
 TEST(TerminalTest, FitNeverCutsACharacterInTwo) {

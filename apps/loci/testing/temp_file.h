@@ -38,9 +38,11 @@ class TempFiles {
   std::filesystem::path folder_;
 };
 
-/// Appends an integer of `bytes` bytes, little-endian.
+/// Appends an integer of `bytes` bytes, little-endian; past the eighth they are zero.
 inline void put_le(std::string& out, uint64_t value, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFFU);
+  for (size_t i = 0; i < bytes; ++i) {
+    out += i < sizeof value ? static_cast<char>(value >> (8 * i) & 0xFFU) : '\0';
+  }
 }
 
 inline void put_f32(std::string& out, float value) {
