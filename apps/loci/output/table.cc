@@ -52,7 +52,7 @@ std::vector<size_t> Table::column_widths(size_t width) const {
   while (total > width) {
     const auto widest = std::max_element(widths.begin(), widths.end());
     if (widest == widths.end() || *widest <= kLeastWidth) break;
-    // Down to the next narrower column at once, or by what is too much.
+    // Down to the next widest column at once, or by what is too much.
     size_t second = kLeastWidth;
     for (auto it = widths.begin(); it != widths.end(); ++it) {
       if (it != widest) second = std::max(second, *it);

@@ -37,9 +37,10 @@ TEST(TableTest, NoLineIsWiderThanTheTerminal) {
     std::string line;
     while (std::getline(lines, line)) EXPECT_LE(display_width(line), width) << line;
   }
-  EXPECT_EQ(table.render(40, false).substr(0, 41),
-            "id  text                 more\n"
-            "1   xxxxxxxx");
+  // The two long columns share the room.
+  const size_t more = table.render(40, false).find("more");
+  EXPECT_GE(more, 21U);
+  EXPECT_LE(more, 23U);
 }
 
 TEST(TerminalTest, FitNeverCutsACharacterInTwo) {

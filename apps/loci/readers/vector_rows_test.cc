@@ -171,6 +171,36 @@ TEST(VectorRowsTest, HostileNpyHeadersAreRefused) {
   }
 }
 
+TEST(VectorRowsTest, NoCutAndNoFlippedByteDoesHarm) {
+  const TempFiles files;
+  std::string fbin;
+  put_le(fbin, 3, 4);
+  put_le(fbin, 4, 4);
+  std::string data;
+  for (int i = 0; i < 12; ++i) put_f32(data, static_cast<float>(i));
+  fbin += data;
+  const std::vector<std::pair<std::string, std::string>> samples = {
+      {"a.fvecs", fvecs({{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}})},
+      {"a.fbin", fbin},
+      {"a.npy", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }", data)},
+      {"b.npy", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (3, 4), }", data)}};
+  for (const auto& [name, whole] : samples) {
+    for (size_t n = 0; n < whole.size(); ++n) {
+      for (const char mask : {'\x01', '\x80', '\xFF'}) {
+        std::string bytes = whole;
+        bytes[n] = static_cast<char>(bytes[n] ^ mask);
+        const auto table = read_vectors(files.write(name, bytes), 0);
+        if (table.has_value()) {
+          EXPECT_LE(table->values.size() * sizeof(float), 2 * whole.size());
+        }
+      }
+      const auto cut = read_vectors(files.write(name, whole.substr(0, n)), 0);
+      const bool whole_rows = name == "a.fvecs" && n > 0 && n % 20 == 0;
+      EXPECT_EQ(cut.has_value(), whole_rows) << name << " cut at " << n;
+    }
+  }
+}
+
 TEST(VectorRowsTest, IvecsKeepTheirOwnLengths) {
   std::string bytes;
   put_le(bytes, 2, 4);
