@@ -24,7 +24,10 @@ std::string duration_text(double seconds) {
 }  // namespace
 
 Progress::Progress(std::string what, bool forced)
-    : what_(std::move(what)), terminal_(stderr_is_terminal()), active_(terminal_ || forced) {}
+    : what_(std::move(what)),
+      terminal_(stderr_is_terminal()),
+      active_(terminal_ || forced),
+      at_once_(forced) {}
 
 Progress::~Progress() {
   if (terminal_ && shown_) put_error("\r\033[K");
@@ -34,7 +37,8 @@ void Progress::update(int64_t items, double fraction) {
   if (!active_) return;
   const Clock::time_point now = Clock::now();
   const double since = std::chrono::duration<double>(now - last_).count();
-  if (since < (terminal_ ? kTerminalEverySeconds : kPlainEverySeconds)) return;
+  if (!at_once_ && since < (terminal_ ? kTerminalEverySeconds : kPlainEverySeconds)) return;
+  at_once_ = false;
   last_ = now;
   show(items, fraction, std::chrono::duration<double>(now - start_).count());
 }

@@ -11,7 +11,7 @@ namespace loci::cli {
 /// will be done. Silent unless standard error is a terminal or --progress was given.
 class Progress {
  public:
-  /// forced  --progress: plain lines every few seconds where there is no terminal
+  /// forced  --progress: from the first row on; plain lines every few seconds without a terminal
   Progress(std::string what, bool forced);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,6 +28,7 @@ class Progress {
   std::string what_;
   bool terminal_;
   bool active_;
+  bool at_once_;  // the next update is shown however soon it comes
   bool shown_ = false;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_ = start_;

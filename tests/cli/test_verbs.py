@@ -276,10 +276,10 @@ class OutputTest(CliTest):
         self.assertTrue(self.on_terminal("list", "notes", "--json").startswith("{"))
 
     def test_progress_with_remaining_time_on_a_terminal(self):
-        self.write("v.fvecs", harness.fvecs([[float(i), 1.0] * 64 for i in range(20000)]))
-        out = self.on_terminal("add", "v", "v.fvecs")
+        self.write("v.fvecs", harness.fvecs([[float(i), 1.0] for i in range(5000)]))
+        out = self.on_terminal("add", "v", "v.fvecs", "--progress")
         self.assertRegex(out, r"\radd v.fvecs: \d+ rows, \d+ %, \d+ rows/s, ETA \d+m\d\ds")
-        self.assertIn("added 20000 rows", out)
+        self.assertIn("added 5000 rows", out)
 
     def test_what_rows_hold_never_reaches_the_terminal_raw(self):
         self.ok("create", "t", "--text", "body", "--model", "none")
@@ -302,6 +302,8 @@ class OutputTest(CliTest):
         self.make_notes()
         run = self.ok("export", "notes", "--progress")
         self.assertEqual(len(run.lines()), 3)
+        self.assertIn("export notes: 1 rows", run.err)
+        self.assertEqual(self.ok("export", "notes").err, "")
 
     def test_log_levels(self):
         self.make_notes()
