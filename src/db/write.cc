@@ -15,9 +15,6 @@
 namespace loci::db {
 namespace {
 
-/// Records embedded per call of the model.
-constexpr size_t kEmbedBatch = 256;
-
 bool gives_vector(const Record& record, std::string_view column) {
   return std::any_of(record.vectors.begin(), record.vectors.end(),
                      [&](const auto& vector) { return vector.first == column; });
@@ -112,14 +109,14 @@ void count_outcome(store::WriteOutcome outcome, WriteCount& count) {
   }
 }
 
-/// `chunk` with the vectors that models make of its texts; they are kept in `embedded`.
-Result<std::span<const Record>> embed_chunk(const store::Source& source, Models models,
-                                            OnConflict on_conflict, std::span<const Record> chunk,
+/// `group` with the vectors that models make of its texts; they are kept in `embedded`.
+Result<std::span<const Record>> embed_group(const store::Source& source, Models models,
+                                            OnConflict on_conflict, std::span<const Record> group,
                                             std::vector<Record>& embedded) {
   if (std::all_of(models.begin(), models.end(), [](const auto& model) { return !model; })) {
-    return chunk;
+    return group;
   }
-  embedded.assign(chunk.begin(), chunk.end());
+  embedded.assign(group.begin(), group.end());
   for (size_t column = 0; column < models.size(); ++column) {
     if (models[column] == nullptr) continue;
     LOCI_RETURN_IF_ERROR(embed_column(*models[column], source, column, on_conflict, embedded));
@@ -127,7 +124,7 @@ Result<std::span<const Record>> embed_chunk(const store::Source& source, Models 
   return std::span<const Record>(embedded);
 }
 
-/// Writes up to kBatchRows records: together where they are all new, else one by one.
+/// Writes records: together where they are many and all new, else one by one.
 /// Returns the last row.
 Result<RowId> write_group(sqlite::Connection& connection, const store::Source& source,
                           Models models, OnConflict on_conflict, std::span<const Record> group,
@@ -135,7 +132,7 @@ Result<RowId> write_group(sqlite::Connection& connection, const store::Source& s
   const bool all_at_once = std::none_of(group.begin(), group.end(), [&](const Record& record) {
     return embeds_later(record, source.spec, on_conflict);
   });
-  if (all_at_once && group.size() == store::kBatchRows) {
+  if (all_at_once && group.size() >= store::kMinBatchRows) {
     LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> last,
                           store::put_batch(connection, source, group, on_conflict));
     if (last.has_value()) {
@@ -165,16 +162,12 @@ Result<WriteCount> CollectionImpl::insert_many(std::span<const Record> records,
     const store::Source& source = entry.source;
     const auto models = models_of(*database_, source.spec);
     std::vector<Record> embedded;
-    for (size_t begin = 0; begin < records.size(); begin += kEmbedBatch) {
-      std::span<const Record> chunk =
-          records.subspan(begin, std::min(kEmbedBatch, records.size() - begin));
-      LOCI_ASSIGN_OR_RETURN(chunk, embed_chunk(source, models, on_conflict, chunk, embedded));
-      for (size_t i = 0; i < chunk.size(); i += store::kBatchRows) {
-        const std::span<const Record> group =
-            chunk.subspan(i, std::min(store::kBatchRows, chunk.size() - i));
-        LOCI_ASSIGN_OR_RETURN(last,
-                              write_group(connection, source, models, on_conflict, group, count));
-      }
+    for (size_t begin = 0; begin < records.size(); begin += store::kBatchRows) {
+      std::span<const Record> group =
+          records.subspan(begin, std::min(store::kBatchRows, records.size() - begin));
+      LOCI_ASSIGN_OR_RETURN(group, embed_group(source, models, on_conflict, group, embedded));
+      LOCI_ASSIGN_OR_RETURN(last,
+                            write_group(connection, source, models, on_conflict, group, count));
     }
     return {};
   };

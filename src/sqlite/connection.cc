@@ -283,4 +283,11 @@ std::string quote_text(std::string_view text) {
   return out += '\'';
 }
 
+TriggersOff::TriggersOff(Connection& connection) noexcept : connection_(connection) {
+  sqlite3_db_config(connection.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+}
+TriggersOff::~TriggersOff() {
+  sqlite3_db_config(connection_.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, nullptr);
+}
+
 }  // namespace loci::sqlite

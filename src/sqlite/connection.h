@@ -143,6 +143,20 @@ class Transaction {
   int savepoint_depth_ = 0;           // 0: a real transaction
 };
 
+/// While it lives, no trigger of the schema fires on `connection`; temporary ones do, and foreign
+/// key actions. For a writer that does what they would do. Cost: every cached statement is
+/// prepared anew at its next use, at both ends.
+class TriggersOff {
+ public:
+  explicit TriggersOff(Connection& connection) noexcept;
+  TriggersOff(const TriggersOff&) = delete;
+  TriggersOff& operator=(const TriggersOff&) = delete;
+  ~TriggersOff();
+
+ private:
+  Connection& connection_;  // must outlive this
+};
+
 /// The version of the SQLite in use, such as "3.53.2".
 [[nodiscard]] std::string_view library_version() noexcept;
 /// "name" quoted as an SQL identifier, 'text' as an SQL string.

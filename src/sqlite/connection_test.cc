@@ -283,6 +283,26 @@ TEST(TransactionTest, RollsBackUnlessCommittedAndNests) {
   EXPECT_FALSE(connection->in_transaction());
 }
 
+TEST(ConnectionTest, TriggersAreOffForAScope) {
+  const auto connection = open(":memory:");
+  ASSERT_TRUE(
+      connection
+          ->exec("CREATE TABLE t(x); CREATE TABLE fired(x);"
+                 "CREATE TRIGGER a AFTER INSERT ON t BEGIN INSERT INTO fired VALUES(1); END")
+          .ok());
+  const auto insert = [&] {
+    EXPECT_TRUE(connection->cached("INSERT INTO t VALUES(1)").value().run().ok());
+    return number(*connection, "SELECT count(*) FROM fired");
+  };
+  EXPECT_EQ(insert(), 1);
+  {
+    const TriggersOff quiet(*connection);
+    EXPECT_EQ(insert(), 1);  // the statement that was prepared with the trigger in it
+  }
+  EXPECT_EQ(insert(), 2);
+  EXPECT_EQ(number(*connection, "SELECT count(*) FROM t"), 3);
+}
+
 TEST(TransactionTest, CommitAfterSqliteRolledBackIsAnError) {
   const auto connection = open(":memory:");
   ASSERT_TRUE(connection->exec("CREATE TABLE t(x UNIQUE); INSERT INTO t VALUES(1)").ok());

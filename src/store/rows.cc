@@ -3,7 +3,8 @@
 // Writing rows. A row of a collection is one row of its table and, when it has or awaits a vector,
 // one of its vector table; the first is always written first. Everything that follows from a write
 // (log, full text, pending marks of changed texts, the vector row of a deleted row) is done by the
-// triggers of the schema, so that a plain SQLite client has the same effect.
+// triggers of the schema, so that a plain SQLite client has the same effect. Many new rows at once
+// are written without them, to the same effect (rows_insert.cc).
 //
 // A conflict is looked for before the write unless it is an error anyway: then the INSERT itself
 // finds it, and a bulk load pays nothing. SQLite's own conflict clauses are not used: REPLACE would
@@ -256,8 +257,7 @@ Status put_vector(Connection& connection, const Source& source, size_t column, R
   LOCI_RETURN_IF_ERROR(check_vector(source, column, vector));
   LOCI_ASSIGN_OR_RETURN(const bool there, row_exists(connection, source, row));
   if (!there) return Status::not_found(base::str_cat(label(source), ": no row ", to_int(row)));
-  LOCI_ASSIGN_OR_RETURN(Statement statement,
-                        connection.cached(vectors_sql(source, {&column, 1}, 1)));
+  LOCI_ASSIGN_OR_RETURN(Statement statement, connection.cached(vectors_sql(source, {&column, 1})));
   std::string packed;
   LOCI_RETURN_IF_ERROR(statement.bind(1, to_int(row)));
   LOCI_RETURN_IF_ERROR(

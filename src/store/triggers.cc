@@ -455,6 +455,8 @@ std::string log_entry_sql(int64_t source, LogOp op, std::string_view rid, std::s
   return str_cat(head, "SELECT ", values, from);
 }
 
+std::string log_stamp_sql() { return str_cat("SELECT ", kHlc, ", ", kOrigin); }
+
 std::string keys_match(const Source& source, std::string_view keys_alias, std::string_view alias) {
   const std::vector<std::string>& columns = source.key_columns;
   const std::string id =

@@ -40,6 +40,9 @@ std::string trigger_prefix(const Source& source);
 std::string log_entry_sql(int64_t source, LogOp op, std::string_view rid, std::string_view id,
                           std::string_view from);
 
+/// The SQL that gives the next entry's hlc and its origin.
+std::string log_stamp_sql();
+
 /// SQL, true for a row of `alias` (a row of the source's table) whose integer key is `rid`.
 std::string keys_match(const Source& source, std::string_view keys_alias, std::string_view alias);
 
