@@ -20,6 +20,9 @@ struct CatalogEntry {
   std::shared_ptr<SharedImage> image;  // owners: the catalog and the views in use
 };
 
+/// Moves with every change of the schema. Needs, and if need be begins, a snapshot.
+Result<int64_t> schema_cookie(sqlite::Connection& connection);
+
 /// The sources of a database, read again whenever the schema cookie of the snapshot moves.
 ///
 /// Threads: safe from any thread.
@@ -29,6 +32,8 @@ class Catalog {
   /// kNotFound lists the names that are there.
   Result<std::shared_ptr<const CatalogEntry>> find(sqlite::Connection& connection,
                                                    std::string_view name);
+  /// The same for a schema whose cookie is known; null when it is not at hand.
+  std::shared_ptr<const CatalogEntry> find_known(int64_t cookie, std::string_view name);
   /// Every entry of this snapshot, by name.
   Result<std::vector<std::shared_ptr<const CatalogEntry>>> all(sqlite::Connection& connection);
   /// Reads the sources again at the next look-up: after a rollback a schema cookie may come again
@@ -40,6 +45,7 @@ class Catalog {
  private:
   using Entries = std::map<std::string, std::shared_ptr<const CatalogEntry>, std::less<>>;
   Result<std::shared_ptr<const Entries>> entries(sqlite::Connection& connection);
+  std::shared_ptr<const Entries> known_entries(int64_t cookie);
   Result<std::shared_ptr<const Entries>> load(sqlite::Connection& connection,
                                               const Entries& old) const;
 
