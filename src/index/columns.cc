@@ -12,8 +12,8 @@
 // looser. All rows are encoded anew at a fit: at most ten encodings a row in the long run.
 //
 // Invariants: (1) present_ has a bit for exactly the slots that hold a vector; (2) a present slot's
-// code decodes to within params().err of its vector; (3) codes are padded with zeros to the stride.
-// Tested by image_test.cc.
+// codes, coarse and fine, decode to within their err of its vector; (3) codes are padded with zeros
+// to the stride. Tested by image_test.cc.
 #include "index/columns.h"
 
 #include <algorithm>
@@ -77,6 +77,9 @@ bool VectorColumn::has_params() const noexcept {
 bool VectorColumn::has_norms() const noexcept {
   return layout_.metric == Metric::kCosine || layout_.metric == Metric::kAngular;
 }
+bool VectorColumn::two_planes() const noexcept {
+  return codec_.has_value() && codec_->two_planes();
+}
 size_t VectorColumn::code_stride() const noexcept {
   return codec_.has_value() ? codec_->stride() : 0;
 }
@@ -114,6 +117,12 @@ Result<VectorColumn::Chunk> VectorColumn::allocate(size_t rows) const {
         chunk.params,
         Buffer::try_allocate_array(rows, kParamArrays * sizeof(float), Buffer::Fill::kNone));
   }
+  if (two_planes()) {
+    LOCI_ASSIGN_OR_RETURN(chunk.low,
+                          Buffer::try_allocate_array(rows, code_stride(), Buffer::Fill::kNone));
+    LOCI_ASSIGN_OR_RETURN(chunk.fine, Buffer::try_allocate_array(rows, sizeof(quant::RowParams),
+                                                                 Buffer::Fill::kNone));
+  }
   if (has_norms()) {
     LOCI_ASSIGN_OR_RETURN(chunk.norms,
                           Buffer::try_allocate_array(rows, sizeof(double), Buffer::Fill::kNone));
@@ -130,6 +139,8 @@ void VectorColumn::copy_rows(const Chunk& from, Chunk& to, size_t rows) const no
     if (!source.empty()) std::copy_n(source.data(), bytes, target.data());
   };
   copy(from.codes, to.codes, rows * code_stride());
+  copy(from.low, to.low, rows * code_stride());
+  copy(from.fine, to.fine, rows * sizeof(quant::RowParams));
   copy(from.norms, to.norms, rows * sizeof(double));
   copy(from.vectors, to.vectors, rows * dim() * sizeof(float));
   if (!has_params()) return;
@@ -162,20 +173,27 @@ void VectorColumn::encode(size_t slot) noexcept {
   const size_t at = in_chunk(slot);
   const VectorView vector(this->vector(slot), dim());
   const size_t stride = code_stride();
-  quant::RowParams row = codec_->encode(vector, {chunk.codes.data() + at * stride, stride});
+  const std::span<uint8_t> high(chunk.codes.data() + at * stride, stride);
+  std::span<uint8_t> low;
+  if (two_planes()) low = {chunk.low.data() + at * stride, stride};
+  quant::CodedRow row = codec_->encode(vector, high, low);
   if (has_norms()) {
     const double norm2 = simd::kernels().dot_f32(vector.data(), vector.data(), dim());
     chunk.norms.as<double>()[at] = std::sqrt(norm2);
     // A zero vector has no direction; its distance is settled by definition in exact_scan.cc. An
     // infinite error keeps it from being pruned.
-    if (norm2 == 0) row = {.lo = 0, .step = 0, .err = std::numeric_limits<float>::infinity()};
+    if (norm2 == 0) {
+      row.scan = {.lo = 0, .step = 0, .err = std::numeric_limits<float>::infinity()};
+      row.fine = row.scan;
+    }
   }
   const std::span<float> params = chunk.params.as<float>();
-  params[at] = row.lo;
-  params[chunk.rows + at] = row.step;
-  params[2 * chunk.rows + at] = row.err;
-  params[3 * chunk.rows + at] = row.aux;
-  params[4 * chunk.rows + at] = row.delta;
+  params[at] = row.scan.lo;
+  params[chunk.rows + at] = row.scan.step;
+  params[2 * chunk.rows + at] = row.scan.err;
+  params[3 * chunk.rows + at] = row.scan.aux;
+  params[4 * chunk.rows + at] = row.scan.delta;
+  if (two_planes()) chunk.fine.as<quant::RowParams>()[at] = row.fine;
 }
 
 void VectorColumn::commit(size_t slot) noexcept {
@@ -236,6 +254,10 @@ void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
   if (stride != 0) {
     std::copy_n(source.codes.data() + i * stride, stride, target.codes.data() + j * stride);
   }
+  if (two_planes()) {
+    std::copy_n(source.low.data() + i * stride, stride, target.low.data() + j * stride);
+    target.fine.as<quant::RowParams>()[j] = source.fine.as<quant::RowParams>()[i];
+  }
   if (has_params()) {
     for (size_t array = 0; array < kParamArrays; ++array) {
       target.params.as<float>()[array * target.rows + j] =
@@ -264,7 +286,11 @@ quant::RowBlock VectorColumn::rows(size_t slot, size_t count) const noexcept {
   const size_t at = in_chunk(slot);
   quant::RowBlock block;
   block.count = count;
-  block.codes = chunk.codes.data() + at * code_stride();
+  block.high = chunk.codes.data() + at * code_stride();
+  if (two_planes()) {
+    block.low = chunk.low.data() + at * code_stride();
+    block.fine = chunk.fine.as<quant::RowParams>().data() + at;
+  }
   if (has_params()) {
     const float* params = chunk.params.as<float>().data() + at;
     block.lo = params;
@@ -288,28 +314,44 @@ size_t VectorColumn::memory_bytes() const noexcept {
   size_t bytes = present_.memory_bytes() + chunks_.capacity() * sizeof(Chunk) +
                  staged_.capacity() * sizeof(float) + staged_bits_.capacity();
   for (const Chunk& chunk : chunks_) {
-    bytes += chunk.codes.size() + chunk.params.size() + chunk.norms.size() + chunk.vectors.size();
+    bytes += chunk.codes.size() + chunk.low.size() + chunk.params.size() + chunk.fine.size() +
+             chunk.norms.size() + chunk.vectors.size();
   }
   return bytes;
 }
 
-// The distance from a vector (of unit length, where lengths do not count) to what its code decodes
-// to, in the norm of the metric.
-double VectorColumn::decoding_error(size_t slot) const noexcept {
+// The distance from a vector (of unit length, where lengths do not count) to what its code, of
+// scans or the fine one, decodes to, in the norm of the metric.
+double VectorColumn::decoding_error(size_t slot, bool fine) const noexcept {
   const quant::RowBlock row = rows(slot, 1);
   const float* full = vector(slot);
   const double scale = has_norms() ? 1.0 / norm(slot) : 1.0;
   // The grid of kL1 is the codec's, not the row's.
-  const double lo = layout_.metric == Metric::kL1 ? codec_->grid_lo() : row.lo[0];
+  const double lo = layout_.metric == Metric::kL1 ? codec_->grid_lo()
+                    : fine                        ? row.fine->lo
+                                                  : row.lo[0];
+  const double step = fine ? row.fine->step : row.step[0];
   double l1 = 0;
   double l2 = 0;
   for (size_t j = 0; j < dim(); ++j) {
-    const double decoded = lo + double{row.step[0]} * row.codes[j];
-    const double lost = std::abs(double{full[j]} * scale - decoded);
+    unsigned code = two_planes() ? quant::half_byte(row.high, j) : row.high[j];
+    if (fine) code = 16 * code + quant::half_byte(row.low, j);
+    const double lost = std::abs(double{full[j]} * scale - (lo + step * code));
     l1 += lost;
     l2 += lost * lost;
   }
   return layout_.metric == Metric::kL1 ? l1 : std::sqrt(l2);
+}
+
+bool VectorColumn::padded_with_zeros(const uint8_t* code) const noexcept {
+  if (two_planes()) {
+    for (size_t j = dim(); j < 2 * code_stride(); ++j) {
+      if (quant::half_byte(code, j) != 0) return false;
+    }
+    return true;
+  }
+  const size_t used = layout_.metric == Metric::kHamming ? (dim() + 7) / 8 : dim();
+  return std::all_of(code + used, code + code_stride(), [](uint8_t byte) { return byte == 0; });
 }
 
 Status VectorColumn::check_invariants(size_t slots) const {
@@ -333,22 +375,27 @@ Status VectorColumn::check_invariants(size_t slots) const {
   return {};
 }
 
+Status VectorColumn::check_bound(size_t slot, bool fine) const {
+  const quant::RowBlock row = rows(slot, 1);
+  const double err = fine ? row.fine->err : row.err[0];
+  const double lost = decoding_error(slot, fine);
+  if (!std::isfinite(err) || lost <= err) return {};
+  return Status::internal(base::str_cat(fine ? "fine" : "scanned", " code of slot ", slot, " is ",
+                                        lost, " from its vector, bound ", err));
+}
+
 Status VectorColumn::check_slot(size_t slot) const {
   if (codec_.has_value()) {
-    const uint8_t* code = rows(slot, 1).codes;
-    const size_t used = layout_.metric == Metric::kHamming ? (dim() + 7) / 8 : dim();
-    if (std::any_of(code + used, code + code_stride(), [](uint8_t byte) { return byte != 0; })) {
+    const quant::RowBlock row = rows(slot, 1);
+    if (!padded_with_zeros(row.high) || (two_planes() && !padded_with_zeros(row.low))) {
       return Status::internal(base::str_cat("code of slot ", slot, " is not padded with zeros"));
     }
   }
   if (layout_.metric != Metric::kHamming && !all_finite({vector(slot), dim()})) {
     return Status::internal(base::str_cat("vector of slot ", slot, " is not finite"));
   }
-  const bool bounded = has_params() && std::isfinite(rows(slot, 1).err[0]);
-  if (bounded && !(decoding_error(slot) <= double{rows(slot, 1).err[0]})) {
-    return Status::internal(base::str_cat("code of slot ", slot, " is ", decoding_error(slot),
-                                          " from its vector, bound ", rows(slot, 1).err[0]));
-  }
+  if (has_params()) LOCI_RETURN_IF_ERROR(check_bound(slot, false));
+  if (two_planes()) LOCI_RETURN_IF_ERROR(check_bound(slot, true));
   if (has_norms()) {
     const double norm = std::sqrt(simd::kernels().dot_f32(vector(slot), vector(slot), dim()));
     if (this->norm(slot) != norm) {

@@ -16,10 +16,12 @@
 
 namespace loci::index {
 
-/// The vectors of one column, by slot: 8-bit codes with their parameters, and the full vectors.
-///   l2, cosine, dot, angular, l1   codes, parameters, float32 vectors
-///   hamming                        codes only: the packed bits, which are the vector
-///   custom                         float32 vectors only
+/// The vectors of one column, by slot: codes with their parameters, and the full vectors.
+///   l2, cosine, dot, angular   codes in two planes of 4 bits, parameters of both resolutions,
+///                              float32 vectors
+///   l1                         8-bit codes, parameters, float32 vectors
+///   hamming                    codes only: the packed bits, which are the vector
+///   custom                     float32 vectors only
 /// Memory lies in chunks of chunk_rows() slots, each array of a chunk in one piece, so that a block
 /// of rows is contiguous, growing moves nothing but a small first chunk, and the codes of a chunk
 /// fill huge pages.
@@ -62,9 +64,11 @@ class VectorColumn {
 
  private:
   struct Chunk {
-    size_t rows = 0;  ///< room
-    base::Buffer codes;
-    base::Buffer params;  ///< lo, step, err, aux, delta: `rows` floats each
+    size_t rows = 0;      ///< room
+    base::Buffer codes;   ///< the plane that scans read
+    base::Buffer low;     ///< the other plane, or empty
+    base::Buffer params;  ///< of scans: lo, step, err, aux, delta, `rows` floats each
+    base::Buffer fine;    ///< of both planes: RowParams
     base::Buffer norms;   ///< double
     base::Buffer vectors;
   };
@@ -80,6 +84,7 @@ class VectorColumn {
 
   [[nodiscard]] bool has_params() const noexcept;
   [[nodiscard]] bool has_norms() const noexcept;
+  [[nodiscard]] bool two_planes() const noexcept;
   [[nodiscard]] size_t code_stride() const noexcept;
   Result<Chunk> allocate(size_t rows) const;
   void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
@@ -87,8 +92,10 @@ class VectorColumn {
   void encode(size_t slot) noexcept;
   void note_range(VectorView vector) noexcept;
   void refit_grid() noexcept;
-  [[nodiscard]] double decoding_error(size_t slot) const noexcept;
+  [[nodiscard]] double decoding_error(size_t slot, bool fine) const noexcept;
+  [[nodiscard]] bool padded_with_zeros(const uint8_t* code) const noexcept;
   [[nodiscard]] Status check_slot(size_t slot) const;
+  [[nodiscard]] Status check_bound(size_t slot, bool fine) const;
   [[nodiscard]] Chunk& chunk_of(size_t slot) noexcept { return chunks_[slot >> chunk_shift_]; }
   [[nodiscard]] const Chunk& chunk_of(size_t slot) const noexcept {
     return chunks_[slot >> chunk_shift_];

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scalar quantisation to 8 bits with a proven bound.
+// Scalar quantisation in two resolutions with proven bounds.
 //
 // 1. The code. A row x (scaled to unit length in double for cosine and angular) becomes
 // x^ = lo + step * c, c in 0..255, with a float lo and step of its own that span its least and
 // greatest component. Whole numbers within a range of 255 (images, bvecs) take step 1 and lose
-// nothing. The query q becomes q^ = s * n, n 16-bit integers. What was lost is measured, not
-// estimated:  err >= ||x - x^||  is stored with the row,  E = ||q - q^||  is kept with the query.
+// nothing. With c = 16 h + l the upper halves are a code themselves, the coarse one:
+// x^ = lo' + step' * h, h in 0..15, lo' = lo + 7.5 step, step' = 16 step. It lies in a plane of its
+// own, so that a scan reads half a byte a component; the lower halves are read for rows that the
+// coarse code cannot tell. The query q becomes q^ = s * n, n integers of 8 bits beside the coarse
+// code and of 16 beside the fine one. What was lost is measured for each resolution, not estimated:
+// err >= ||x - x^||  is stored with the row,  E = ||q - q^||  is kept with the query. All that
+// follows holds for either resolution, with its own x^, lo, step, err, q^, s, n and E; the largest
+// code is called top: 255 or 15.
 //
 // 2. The bounds, in exact arithmetic. Let p = <q^, x^> = s * (lo * sum n + step * D), where the
 // integer D = sum n[j] * c[j] is what the scan computes, and d^2 = ||q^||^2 + ||x^||^2 - 2p.
@@ -24,13 +30,13 @@
 //   hamming: exact.
 // A row is dropped only when a lower bound exceeds the threshold; upper bounds are symmetric.
 //
-// 3. Rounding. u = 2^-24 is half a float step; M = sqrt(dim) * max(|lo|, |lo + 255 step|) bounds
+// 3. Rounding. u = 2^-24 is half a float step; M = sqrt(dim) * max(|lo|, |lo + top step|) bounds
 // ||x^||. All that is stored is computed in double (relative error < 1e-12, absorbed below) and
 // then rounded to float in the safe direction. The float test in simd::select_below computes
 //     e = base + aux + lo_scale * lo + (raw_scale * D) * step,
 // rounding at most 10 times: lo_scale, raw_scale, float(D), two products, up to five sums. Every
-// intermediate is at most B = ||q^||^2 + M^2 + 2 sum |q^[j]| (|lo| + 255 step), and as
-// |lo| + 255 step <= 3 max(...), sum |q^[j]| <= sqrt(dim) ||q^|| and 6ab <= 3a^2 + 3b^2,
+// intermediate is at most B = ||q^||^2 + M^2 + 2 sum |q^[j]| (|lo| + top step), and as
+// |lo| + top step <= 3 max(...), sum |q^[j]| <= sqrt(dim) ||q^|| and 6ab <= 3a^2 + 3b^2,
 //     B <= ||q^||^2 + M^2 + 6 ||q^|| M <= 4 (||q^||^2 + M^2),   |error of e| <= 40u (same).
 // Hence with kSlack = 128u:
 //   (i)   l2: base = ||q^||^2 - kSlack ||q^||^2 - kTiny and aux = ||x^||^2 - kSlack M^2 make the
@@ -51,14 +57,16 @@
 //   (vi)  The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
-// Why 8 bits a component: the codec needs no training, rows are coded one by one as they come, and
-// the bound is tight enough that few rows are compared in full.
+// Why this code: it needs no training, rows are coded one by one as they come. 4 bits a component
+// leave one row in some dozens to tens of thousands, 8 bits some tens of rows in all.
 // Cost: encode O(dim), no allocation. Tested by u8_codec_test.cc (bounds, every tier).
 #include "quant/u8_codec.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "base/aligned.h"
 #include "base/limits.h"
@@ -79,18 +87,32 @@ struct RowSummary {
   bool integral = false;
 };
 
+/// Sums and extremes in lanes, so that the compiler may take several components at a time.
 RowSummary summarize(VectorView row) noexcept {
-  float least = row[0];
-  float greatest = row[0];
-  double norm2 = 0;
-  bool integral = true;
-  for (const float x : row) {
-    least = std::min(least, x);
-    greatest = std::max(greatest, x);
-    norm2 += static_cast<double>(x) * static_cast<double>(x);
-    integral = integral && std::nearbyintf(x) == x;
+  constexpr size_t kLanes = 8;
+  std::array<float, kLanes> least{};
+  std::array<float, kLanes> greatest{};
+  std::array<double, kLanes> norm2{};
+  std::array<float, kLanes> fraction{};
+  least.fill(row[0]);
+  greatest.fill(row[0]);
+  const auto take = [&](float x, size_t lane) noexcept {
+    least[lane] = x < least[lane] ? x : least[lane];
+    greatest[lane] = x > greatest[lane] ? x : greatest[lane];
+    norm2[lane] += static_cast<double>(x) * static_cast<double>(x);
+    // Adding and taking away 1.5 * 2^23 rounds what is below 2^22 to a whole number.
+    const float whole = (x + 0x1.8p23F) - 0x1.8p23F;
+    fraction[lane] += std::fabs(x - whole);
+  };
+  size_t j = 0;
+  for (; j + kLanes <= row.size(); j += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) take(row[j + lane], lane);
   }
-  return {least, greatest, norm2, integral};
+  for (size_t lane = 0; j + lane < row.size(); ++lane) take(row[j + lane], lane);
+  return {*std::min_element(least.begin(), least.end()),
+          *std::max_element(greatest.begin(), greatest.end()),
+          std::accumulate(norm2.begin(), norm2.end(), 0.0),
+          std::all_of(fraction.begin(), fraction.end(), [](float f) { return f == 0; })};
 }
 
 /// Rounds to the nearest code. `value` is finite or NaN (which gives 0).
@@ -139,52 +161,107 @@ RowParams encode_grid(VectorView row, float lo, float step, std::span<uint8_t> c
   return params;
 }
 
-/// What encoding lost and kept: ||x - x^||^2, ||x^||^2, ||x||^2.
-struct Measured {
+/// What one resolution lost and kept: ||x - x^||^2, ||x^||^2.
+struct Loss {
   double lost2 = 0;
   double coded2 = 0;
-  double true2 = 0;
 };
 
-Measured fill_codes(VectorView row, double scale, const RowParams& params,
-                    std::span<uint8_t> code) noexcept {
-  const double lo = params.lo;
-  const double step = params.step;
-  const double inverse = 1.0 / step;
-  Measured sums;
-  for (size_t j = 0; j < row.size(); ++j) {
-    const double x = static_cast<double>(row[j]) * scale;
-    code[j] = to_code((x - lo) * inverse);
-    const double decoded = lo + step * code[j];
-    sums.lost2 += (x - decoded) * (x - decoded);
-    sums.coded2 += decoded * decoded;
-    sums.true2 += x * x;
-  }
-  return sums;
+/// Sums over components, kept apart in lanes so that the compiler may take several at a time.
+struct Lanes {
+  static constexpr size_t kCount = 8;
+  std::array<double, kCount> fine_lost2{};
+  std::array<double, kCount> fine_coded2{};
+  std::array<double, kCount> scan_lost2{};
+  std::array<double, kCount> scan_coded2{};
+};
+
+double sum(const std::array<double, Lanes::kCount>& lanes) noexcept {
+  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
 }
 
-RowParams encode_fitted(Metric metric, VectorView row, std::span<uint8_t> code) noexcept {
+/// Codes `count` components, all of them finite, into bytes. Components number 8 i + k go to lane
+/// k.
+void code_components(const float* row, size_t count, double scale, const CodedRow& params,
+                     uint8_t* codes, Lanes* lanes) noexcept {
+  const double lo = params.fine.lo;
+  const double step = params.fine.step;
+  const double inverse = 1.0 / step;
+  const double scan_lo = params.scan.lo;
+  const double scan_step = params.scan.step;
+  const auto code_one = [&](size_t j, size_t lane) noexcept {
+    const double x = static_cast<double>(row[j]) * scale;
+    const double rounded = std::min(std::max((x - lo) * inverse + 0.5, 0.0), 255.0);
+    const auto code = static_cast<int32_t>(rounded);
+    const double fine = lo + step * code;
+    const double scan = scan_lo + scan_step * (code >> 4);
+    codes[j] = static_cast<uint8_t>(code);
+    lanes->fine_lost2[lane] += (x - fine) * (x - fine);
+    lanes->fine_coded2[lane] += fine * fine;
+    lanes->scan_lost2[lane] += (x - scan) * (x - scan);
+    lanes->scan_coded2[lane] += scan * scan;
+  };
+  size_t j = 0;
+  for (; j + Lanes::kCount <= count; j += Lanes::kCount) {
+    for (size_t lane = 0; lane < Lanes::kCount; ++lane) code_one(j + lane, lane);
+  }
+  for (size_t lane = 0; j + lane < count; ++lane) code_one(j + lane, lane);
+}
+
+/// Codes a row into the planes; what was lost, by resolution.
+std::array<Loss, 2> fill_planes(VectorView row, double scale, const CodedRow& params, uint8_t* high,
+                                uint8_t* low) noexcept {
+  Lanes lanes;
+  std::array<uint8_t, 128> codes{};
+  for (size_t j = 0; j < row.size(); j += 128) {
+    const size_t count = std::min<size_t>(128, row.size() - j);
+    if (count < 128) codes.fill(0);
+    code_components(row.data() + j, count, scale, params, codes.data(), &lanes);
+    uint8_t* const high_line = high + j / 2;
+    uint8_t* const low_line = low + j / 2;
+    for (size_t b = 0; b < 64; ++b) {
+      high_line[b] = static_cast<uint8_t>((codes[b] >> 4) | (codes[b + 64] & 0xF0));
+      low_line[b] = static_cast<uint8_t>((codes[b] & 15) | (codes[b + 64] << 4));
+    }
+  }
+  return {Loss{sum(lanes.scan_lost2), sum(lanes.scan_coded2)},
+          Loss{sum(lanes.fine_lost2), sum(lanes.fine_coded2)}};
+}
+
+/// Completes lo and step by what a resolution lost; `true2` is ||x||^2.
+void complete(Metric metric, double m2, const Loss& loss, double true2,
+              RowParams* params) noexcept {
+  const double err = std::sqrt(loss.lost2) + kSlack * std::sqrt(m2);
+  params->err = round_up_float(err * (1 + kWiden) + kTiny);
+  if (metric == Metric::kDot) {
+    params->aux = round_up_float(std::sqrt(std::max(true2, loss.coded2)) * (1 + kWiden));
+  } else {
+    params->aux = round_down_float(loss.coded2 - kSlack * m2);
+    params->delta = round_down_float(true2 - loss.coded2 - 3 * kSlack * m2);
+  }
+}
+
+CodedRow encode_fitted(Metric metric, VectorView row, uint8_t* high, uint8_t* low) noexcept {
   const RowSummary summary = summarize(row);
   const double scale = unit_length(metric) ? 1.0 / std::sqrt(summary.norm2) : 1.0;
   // Non-finite components make norm2 non-finite (a NaN may escape min and max).
-  if (!std::isfinite(summary.norm2) || !std::isfinite(scale)) return unbounded();
-  RowParams params;
-  params.lo = flush(summary.min * scale);
-  const double span = summary.max * scale - static_cast<double>(params.lo);
+  if (!std::isfinite(summary.norm2) || !std::isfinite(scale)) return {unbounded(), unbounded()};
+  CodedRow params;
+  RowParams& fine = params.fine;
+  RowParams& scan = params.scan;
+  fine.lo = flush(summary.min * scale);
+  const double span = summary.max * scale - static_cast<double>(fine.lo);
   const bool whole = summary.integral && scale == 1.0 && span <= 255.0;
-  params.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
-  const double m2 = magnitude2(row.size(), params.lo, params.step);
-  if (!(m2 <= kMaxNorm2) || !(summary.norm2 * scale * scale <= kMaxNorm2)) return unbounded();
+  fine.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
+  const double m2 = magnitude2(row.size(), fine.lo, fine.step, 255);
+  const double true2 = summary.norm2 * scale * scale;
+  if (!(m2 <= kMaxNorm2) || !(true2 <= kMaxNorm2)) return {unbounded(), unbounded()};
+  scan.lo = flush(static_cast<double>(fine.lo) + 7.5 * static_cast<double>(fine.step));
+  scan.step = 16 * fine.step;
 
-  const Measured sums = fill_codes(row, scale, params, code);
-  const double err = std::sqrt(sums.lost2) + kSlack * std::sqrt(m2);
-  params.err = round_up_float(err * (1 + kWiden) + kTiny);
-  if (metric == Metric::kDot) {
-    params.aux = round_up_float(std::sqrt(std::max(sums.true2, sums.coded2)) * (1 + kWiden));
-  } else {
-    params.aux = round_down_float(sums.coded2 - kSlack * m2);
-    params.delta = round_down_float(sums.true2 - sums.coded2 - 3 * kSlack * m2);
-  }
+  const std::array<Loss, 2> losses = fill_planes(row, scale, params, high, low);
+  complete(metric, magnitude2(row.size(), scan.lo, scan.step, 15), losses[0], true2, &scan);
+  complete(metric, m2, losses[1], true2, &fine);
   return params;
 }
 
@@ -193,8 +270,10 @@ RowParams encode_fitted(Metric metric, VectorView row, std::span<uint8_t> code) 
 U8Codec::U8Codec(Metric metric, size_t dim) noexcept
     : metric_(metric),
       dim_(dim),
-      stride_(
-          base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim, simd::kRowAlignment)) {}
+      two_planes_(metric != Metric::kL1 && metric != Metric::kHamming),
+      stride_(two_planes_ ? base::round_up(dim, 2 * simd::kRowAlignment) / 2
+                          : base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim,
+                                           simd::kRowAlignment)) {}
 
 Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
   if (metric == Metric::kCustom) {
@@ -216,16 +295,20 @@ Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
   return codec;
 }
 
-RowParams U8Codec::encode(VectorView row, std::span<uint8_t> code) const noexcept {
-  std::fill(code.begin(), code.end(), uint8_t{0});
-  if (row.size() != dim_ || code.size() < stride_) return unbounded();
+CodedRow U8Codec::encode(VectorView row, std::span<uint8_t> high,
+                         std::span<uint8_t> low) const noexcept {
+  std::fill(high.begin(), high.end(), uint8_t{0});
+  std::fill(low.begin(), low.end(), uint8_t{0});
+  if (row.size() != dim_ || high.size() < stride_ || (two_planes_ && low.size() < stride_)) {
+    return {unbounded(), unbounded()};
+  }
   switch (metric_) {
     case Metric::kHamming:
-      return encode_bits(row, code);
+      return {encode_bits(row, high), {}};
     case Metric::kL1:
-      return encode_grid(row, grid_lo_, grid_step_, code);
+      return {encode_grid(row, grid_lo_, grid_step_, high), {}};
     default:
-      return encode_fitted(metric_, row, code);
+      return encode_fitted(metric_, row, high.data(), low.data());
   }
 }
 

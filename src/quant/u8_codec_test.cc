@@ -8,7 +8,9 @@
 #include <cmath>
 #include <iostream>
 #include <limits>
+#include <numeric>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -94,28 +96,66 @@ class CodedRows {
  public:
   CodedRows(const U8Codec& codec, std::vector<std::vector<float>> rows)
       : rows_(std::move(rows)),
-        codes_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())) {
+        high_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())),
+        low_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())),
+        two_planes_(codec.two_planes()) {
+    const size_t stride = codec.stride();
     for (size_t i = 0; i < rows_.size(); ++i) {
-      const RowParams params =
-          codec.encode(rows_[i], codes_.as<uint8_t>().subspan(i * codec.stride(), codec.stride()));
-      params_.push_back(params);
-      const std::array fields = {params.lo, params.step, params.err, params.aux, params.delta};
+      const CodedRow row = codec.encode(
+          rows_[i], high_.as<uint8_t>().subspan(i * stride, stride),
+          two_planes_ ? low_.as<uint8_t>().subspan(i * stride, stride) : std::span<uint8_t>());
+      const RowParams& scan = row.scan;
+      const std::array fields = {scan.lo, scan.step, scan.err, scan.aux, scan.delta};
       for (size_t f = 0; f < fields.size(); ++f) arrays_[f].push_back(fields[f]);
+      fine_.push_back(row.fine);
     }
   }
   [[nodiscard]] RowBlock block() const {
-    return {codes_.data(),     arrays_[0].data(), arrays_[1].data(), arrays_[2].data(),
-            arrays_[3].data(), arrays_[4].data(), nullptr,           rows_.size()};
+    RowBlock block;
+    block.high = high_.data();
+    block.lo = arrays_[0].data();
+    block.step = arrays_[1].data();
+    block.err = arrays_[2].data();
+    block.aux = arrays_[3].data();
+    block.delta = arrays_[4].data();
+    block.count = rows_.size();
+    if (two_planes_) {
+      block.low = low_.data();
+      block.fine = fine_.data();
+    }
+    return block;
   }
   [[nodiscard]] const std::vector<std::vector<float>>& rows() const { return rows_; }
-  [[nodiscard]] const RowParams& params(size_t i) const { return params_[i]; }
 
  private:
   std::vector<std::vector<float>> rows_;
-  base::Buffer codes_;
-  std::vector<RowParams> params_;
+  base::Buffer high_;
+  base::Buffer low_;
+  bool two_planes_;
   std::array<std::vector<float>, 5> arrays_;
+  std::vector<RowParams> fine_;
 };
+
+std::vector<uint32_t> all_positions(size_t count) {
+  std::vector<uint32_t> positions(count);
+  std::iota(positions.begin(), positions.end(), 0U);
+  return positions;
+}
+
+/// What refine leaves of the rows at `positions`.
+std::vector<FineRow> refined(const U8Query& query, const RowBlock& block,
+                             const std::vector<int32_t>& raw,
+                             const std::vector<uint32_t>& positions) {
+  std::vector<FineRow> rows(positions.size());
+  size_t kept = 0;
+  for (size_t at = 0; at < positions.size(); at += U8Query::kRefineRows) {
+    const size_t count = std::min(U8Query::kRefineRows, positions.size() - at);
+    kept += query.refine(block, raw, std::span(positions).subspan(at, count),
+                         std::span(rows).subspan(kept));
+  }
+  rows.resize(kept);
+  return rows;
+}
 
 class Generator {
  public:
@@ -185,9 +225,12 @@ void check_bounds(const U8Query& query, const std::vector<float>& vector, const 
                   Metric metric, Looseness* looseness) {
   std::vector<int32_t> raw(rows.rows().size());
   query.scan(rows.block(), raw);
+  const std::vector<FineRow> all = refined(query, rows.block(), raw, all_positions(raw.size()));
+  ASSERT_EQ(all.size(), raw.size()) << "no threshold is set: nothing can be too far";
   for (size_t i = 0; i < raw.size(); ++i) {
     const long double truth = true_distance(metric, vector, rows.rows()[i]);
-    const Bounds bounds = query.bounds(rows.params(i), raw[i]);
+    const Bounds bounds = all[i].bounds;
+    ASSERT_EQ(all[i].position, i);
     ASSERT_LE(bounds.lower, truth) << "row " << i << " upper " << bounds.upper;
     ASSERT_GE(bounds.upper, truth) << "row " << i << " lower " << bounds.lower;
     if (std::isfinite(bounds.upper) && truth != 0) {
@@ -197,7 +240,8 @@ void check_bounds(const U8Query& query, const std::vector<float>& vector, const 
   }
 }
 
-/// With each row's own distance as threshold: no row at or below it may be dropped.
+/// With each row's own distance as threshold: no row at or below it may be dropped, neither by
+/// select nor by refine.
 void check_select(U8Query& query, const std::vector<float>& vector, const CodedRows& rows,
                   Metric metric, const simd::Kernels& kernels) {
   const size_t count = rows.rows().size();
@@ -213,10 +257,16 @@ void check_select(U8Query& query, const std::vector<float>& vector, const CodedR
     const size_t kept = query.select(rows.block(), raw, positions);
     const std::vector<uint32_t> left(positions.begin(),
                                      positions.begin() + static_cast<std::ptrdiff_t>(kept));
+    std::vector<uint32_t> fine;
+    for (const FineRow& row : refined(query, rows.block(), raw, all_positions(count))) {
+      fine.push_back(row.position);
+    }
     for (uint32_t r = 0; r < count; ++r) {
       if (truth[r] > truth[i]) continue;
       ASSERT_TRUE(std::binary_search(left.begin(), left.end(), r))
           << "row " << r << " at " << truth[r] << " dropped under " << truth[i];
+      ASSERT_TRUE(std::binary_search(fine.begin(), fine.end(), r))
+          << "row " << r << " at " << truth[r] << " dropped by refine under " << truth[i];
     }
   }
 }
@@ -310,7 +360,11 @@ TEST_P(U8CodecTest, SelectDropsNearlyAllFarRows) {
     }
     query->set_threshold(threshold);
     std::vector<uint32_t> positions(kRows + 16);
-    const size_t kept = query->select(coded.block(), raw, positions);
+    positions.resize(query->select(coded.block(), raw, positions));
+    // Gaussian rows are all about as far from each other: 4 bits tell the ten from most of them.
+    EXPECT_GE(positions.size(), 10u) << kernels->tier << " seed " << kSeed;
+    EXPECT_LE(positions.size(), 100u) << kernels->tier << " seed " << kSeed;
+    const size_t kept = refined(*query, coded.block(), raw, positions).size();
     EXPECT_GE(kept, 10u) << kernels->tier << " seed " << kSeed;
     EXPECT_LE(kept, 20u) << kernels->tier << " seed " << kSeed;
   }
@@ -319,36 +373,59 @@ TEST_P(U8CodecTest, SelectDropsNearlyAllFarRows) {
 INSTANTIATE_TEST_SUITE_P(Metrics, U8CodecTest, testing::ValuesIn(kMetrics),
                          [](const auto& tested) { return std::string(metric_name(tested.param)); });
 
+/// A row's code, by component: of both planes or of the high one alone.
+struct Code {
+  explicit Code(const U8Codec& codec, VectorView row)
+      : high(codec.stride(), 255), low(codec.stride(), 255), params(codec.encode(row, high, low)) {}
+  [[nodiscard]] double decoded(size_t j, bool fine) const {
+    const RowParams& p = fine ? params.fine : params.scan;
+    const unsigned code = fine ? 16 * half_byte(high.data(), j) + half_byte(low.data(), j)
+                               : half_byte(high.data(), j);
+    return static_cast<double>(p.lo) + static_cast<double>(p.step) * code;
+  }
+  std::vector<uint8_t> high;
+  std::vector<uint8_t> low;
+  CodedRow params;
+};
+
 TEST(U8CodecLossTest, WholeNumbersLoseNothing) {
   Generator generator;
   const U8Codec codec = make_codec(Metric::kL2, 784, Data::kWhole);
-  std::vector<uint8_t> code(codec.stride());
-  const std::vector<float> row = generator.vector(Data::kWhole, 784, {});
-  const RowParams params = codec.encode(row, code);
-  EXPECT_EQ(params.step, 1.0F);
-  for (size_t j = 0; j < row.size(); ++j) {
-    ASSERT_EQ(params.lo + params.step * static_cast<float>(code[j]), row[j]) << j;
+  for (const float shift : {0.0F, -3.0F, 1e6F, -255.0F}) {
+    std::vector<float> row = generator.vector(Data::kWhole, 784, {});
+    for (float& x : row) x += shift;
+    const Code code(codec, row);
+    EXPECT_EQ(code.params.fine.step, 1.0F);
+    EXPECT_EQ(code.params.scan.step, 16.0F);
+    for (size_t j = 0; j < row.size(); ++j) ASSERT_EQ(code.decoded(j, true), row[j]) << j;
+    // What is left of err is the rounding allowance: 1e-5 of the row's largest possible norm.
+    EXPECT_LT(code.params.fine.err, 1e-5 * (255 + std::fabs(shift)) * std::sqrt(784.0));
   }
-  // What is left of err is the rounding allowance: 1e-5 of the row's largest possible norm.
-  EXPECT_LT(params.err, 1e-5 * 255 * std::sqrt(784.0));
 }
 
 TEST(U8CodecLossTest, ErrorIsThatOfTheDecodedRow) {
   Generator generator;
-  const U8Codec codec = make_codec(Metric::kDot, 100, Data::kGaussian);
-  std::vector<uint8_t> code(codec.stride(), 255);
-  const std::vector<float> row = generator.vector(Data::kGaussian, 100, {});
-  const RowParams params = codec.encode(row, code);
-  double lost2 = 0;
-  for (size_t j = 0; j < row.size(); ++j) {
-    const double decoded =
-        static_cast<double>(params.lo) + static_cast<double>(params.step) * code[j];
-    lost2 += (row[j] - decoded) * (row[j] - decoded);
-    EXPECT_LE(std::fabs(row[j] - decoded), 0.51 * static_cast<double>(params.step)) << j;
+  for (const size_t dim : {1, 7, 8, 63, 64, 65, 100, 127, 128, 129, 200, 777}) {
+    const U8Codec codec = make_codec(Metric::kDot, dim, Data::kGaussian);
+    const std::vector<float> row = generator.vector(Data::kGaussian, dim, {});
+    const Code code(codec, row);
+    for (const bool fine : {false, true}) {
+      SCOPED_TRACE(str_cat("seed ", kSeed, " dim ", dim, fine ? " fine" : " scan"));
+      const RowParams& params = fine ? code.params.fine : code.params.scan;
+      double lost2 = 0;
+      for (size_t j = 0; j < dim; ++j) {
+        const double lost = row[j] - code.decoded(j, fine);
+        lost2 += lost * lost;
+        EXPECT_LE(std::fabs(lost), 0.54 * static_cast<double>(params.step)) << j;
+      }
+      EXPECT_GE(static_cast<double>(params.err), std::sqrt(lost2));
+      EXPECT_LE(static_cast<double>(params.err), std::sqrt(lost2) + 3e-3);
+      for (size_t j = dim; j < 2 * codec.stride(); ++j) {
+        ASSERT_EQ(half_byte(code.high.data(), j), 0u) << "padding " << j;
+        ASSERT_EQ(half_byte(code.low.data(), j), 0u) << "padding " << j;
+      }
+    }
   }
-  EXPECT_GE(static_cast<double>(params.err), std::sqrt(lost2));
-  EXPECT_LE(static_cast<double>(params.err), std::sqrt(lost2) + 1e-3);
-  for (size_t j = row.size(); j < code.size(); ++j) EXPECT_EQ(code[j], 0) << "padding " << j;
 }
 
 TEST(U8CodecEdgeTest, NonFiniteAndZeroRowsAreKeptBySelect) {
@@ -371,8 +448,9 @@ TEST(U8CodecEdgeTest, NonFiniteAndZeroRowsAreKeptBySelect) {
       query->scan(coded.block(), raw);
       EXPECT_EQ(query->select(coded.block(), raw, positions), count)
           << metric_name(metric) << " " << kernels->tier;
-      EXPECT_EQ(query->bounds(coded.params(0), raw[0]).lower,
-                -std::numeric_limits<double>::infinity());
+      const auto fine = refined(*query, coded.block(), raw, all_positions(count));
+      ASSERT_EQ(fine.size(), count) << metric_name(metric) << " " << kernels->tier;
+      EXPECT_EQ(fine[0].bounds.lower, -inf);
     }
   }
 }

@@ -52,7 +52,10 @@ class KernelChecks {
   CheckReport dot_scans() {
     for (const size_t dim : dims()) {
       for (const size_t rows : {size_t{0}, size_t{1}, size_t{3}, size_t{4}, size_t{9}}) {
-        for (const bool extreme : {false, true}) check_dot_scan(dim, rows, extreme);
+        for (const bool extreme : {false, true}) {
+          check_coarse_scan(dim, rows, extreme);
+          check_fine_dots(dim, rows, extreme);
+        }
       }
     }
     return report_;
@@ -187,13 +190,48 @@ class KernelChecks {
     }
   }
 
-  void check_dot_scan(size_t dim, size_t rows, bool extreme) {
-    const size_t stride = padded(dim);
-    Aligned codes(rows * stride);
-    Aligned hi(stride);
-    Aligned lo(stride);
-    Aligned wide(2 * stride);
-    fill_rows(codes.data, rows, dim, extreme);
+  /// Bytes of a row in one plane of 4-bit codes.
+  static size_t plane_stride(size_t dim) { return (dim + 127) / 128 * 64; }
+
+  /// A plane of random codes; what is past the dimension is zero.
+  void fill_plane(uint8_t* plane, size_t rows, size_t dim, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    for (size_t i = 0; i < rows; ++i) {
+      for (size_t j = 0; j < dim; ++j) {
+        uint8_t& byte = plane[i * stride + j / 128 * 64 + j % 64];
+        const int code = extreme ? 15 : uniform(0, 15);
+        byte = static_cast<uint8_t>(j % 128 < 64 ? code : byte | (code << 4));
+      }
+    }
+  }
+
+  void check_coarse_scan(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    Aligned plane(rows * stride);
+    Aligned query(2 * stride);
+    fill_plane(plane.data, rows, dim, extreme);
+    const int sign = uniform(0, 1) == 0 ? -1 : 1;
+    for (size_t j = 0; j < dim; ++j) {
+      query.data[j] = static_cast<uint8_t>(extreme ? sign * 127 : uniform(-127, 127));
+    }
+    const auto* const q = reinterpret_cast<const int8_t*>(query.data);
+    std::vector<int32_t> want(rows + 1, 7);
+    std::vector<int32_t> got(rows + 1, 7);  // the last stays 7: nothing is written past the end
+    kScalarKernels.scan_dot_u4(plane.data, stride, rows, q, want.data());
+    kernels_.scan_dot_u4(plane.data, stride, rows, q, got.data());
+    expect(got == want, "scan_dot_u4 dim " + std::to_string(dim) + " rows " + std::to_string(rows));
+  }
+
+  void check_fine_dots(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    const size_t stored = rows + 3;
+    Aligned high(stored * stride);
+    Aligned low(stored * stride);
+    Aligned hi(2 * stride);
+    Aligned lo(2 * stride);
+    Aligned wide(4 * stride);
+    fill_plane(high.data, stored, dim, extreme);
+    fill_plane(low.data, stored, dim, extreme);
     // The largest magnitude that keeps sum |q| * 255 below 2^31, and never beyond 16 bits.
     const size_t cap = dim == 0 ? 0 : 2147483647 / 255 / dim;
     const int most = static_cast<int>(cap > 32639 ? 32639 : cap);
@@ -201,18 +239,23 @@ class KernelChecks {
     auto* const wide_plane = reinterpret_cast<int16_t*>(wide.data);
     for (size_t j = 0; j < dim; ++j) {
       const int q = extreme ? sign * most : uniform(-most, most);
-      const int low = ((q + 128) & 255) - 128;
+      const int lower = ((q + 128) & 255) - 128;
       wide_plane[j] = static_cast<int16_t>(q);
-      lo.data[j] = static_cast<uint8_t>(low);
-      hi.data[j] = static_cast<uint8_t>((q - low) / 256);
+      lo.data[j] = static_cast<uint8_t>(lower);
+      hi.data[j] = static_cast<uint8_t>((q - lower) / 256);
     }
+    const CodePlanes codes = {high.data, low.data, stride};
     const QueryPlanes planes = {reinterpret_cast<const int8_t*>(hi.data),
-                                reinterpret_cast<const int8_t*>(lo.data), wide_plane, stride};
+                                reinterpret_cast<const int8_t*>(lo.data), wide_plane};
+    std::vector<uint32_t> positions(rows);  // in no order, some twice
+    for (uint32_t& at : positions) {
+      at = static_cast<uint32_t>(uniform(0, static_cast<int>(stored) - 1));
+    }
     std::vector<int32_t> want(rows + 1, 7);
-    std::vector<int32_t> got(rows + 1, 7);  // the last stays 7: nothing is written past the end
-    kScalarKernels.scan_dot_u8(codes.data, stride, rows, planes, want.data());
-    kernels_.scan_dot_u8(codes.data, stride, rows, planes, got.data());
-    expect(got == want, "scan_dot_u8 dim " + std::to_string(dim) + " rows " + std::to_string(rows));
+    std::vector<int32_t> got(rows + 1, 7);
+    kScalarKernels.dot_u8_at(codes, positions.data(), rows, planes, want.data());
+    kernels_.dot_u8_at(codes, positions.data(), rows, planes, got.data());
+    expect(got == want, "dot_u8_at dim " + std::to_string(dim) + " rows " + std::to_string(rows));
   }
 
   void check_byte_scan(size_t dim, size_t rows, bool extreme) {

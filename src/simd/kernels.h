@@ -26,14 +26,23 @@ namespace loci::simd {
 /// Rows of codes are padded with zero bytes to a multiple of this.
 inline constexpr size_t kRowAlignment = 64;
 
+/// Rows of codes of 8 bits a component, c = 16 * high + low, as two planes of 4 bits. A plane has
+/// `stride` bytes a row, a multiple of 64, for 2 * stride components: within each 64 bytes, byte b
+/// holds component b of their 128 in its low half and component b + 64 in its high half. What is
+/// past the dimension is zero.
+struct CodePlanes {
+  const uint8_t* high = nullptr;
+  const uint8_t* low = nullptr;
+  size_t stride = 0;
+};
+
 /// A query of signed 16-bit integers q[j] = 256 * hi[j] + lo[j], in the three forms that the tiers
-/// want. Each plane is 64-byte aligned and padded with zeros to dim_padded, a multiple of 64.
-/// The maker keeps sum |q[j]| * 255 < 2^31, so that no dot product overflows.
+/// want. Each plane is 64-byte aligned and padded with zeros to 2 * stride of the codes. The maker
+/// keeps sum |q[j]| * 255 < 2^31, so that no dot product overflows.
 struct QueryPlanes {
   const int8_t* hi = nullptr;
   const int8_t* lo = nullptr;
   const int16_t* wide = nullptr;
-  size_t dim_padded = 0;
 };
 
 /// A run of rows for select_below: what was scanned, and the rows' parameters as parallel arrays.
@@ -71,9 +80,13 @@ struct Kernels {
   double (*dot_f32)(const float* a, const float* b, size_t dim) noexcept;
   double (*l1_f32)(const float* a, const float* b, size_t dim) noexcept;
 
-  /// out[i] = sum over j of codes[i * stride + j] * q[j], exact. stride == q.dim_padded.
-  void (*scan_dot_u8)(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+  /// out[i] = sum over j of h[i][j] * query[j], exact, h being one plane of 4-bit codes (see
+  /// CodePlanes); `query` has 2 * stride components, padded with zeros, -127..127.
+  void (*scan_dot_u4)(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                       int32_t* out) noexcept;
+  /// out[i] = sum over j of c[j] * q[j], exact, c being the 8-bit codes of row positions[i].
+  void (*dot_u8_at)(const CodePlanes& codes, const uint32_t* positions, size_t n,
+                    const QueryPlanes& query, int32_t* out) noexcept;
   /// out[i] = sum over j of |codes[i * stride + j] - query[j]|, exact; `query` is padded as a row.
   void (*scan_sad_u8)(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
                       int32_t* out) noexcept;
@@ -92,8 +105,10 @@ extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
 extern const Kernels kNeonKernels;
-void avx512vnni_scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+void avx512vnni_scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                             int32_t* out) noexcept;
+void avx512vnni_dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+                          const QueryPlanes& query, int32_t* out) noexcept;
 void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
                                 int32_t* out) noexcept;
 

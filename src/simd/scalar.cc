@@ -34,12 +34,31 @@ double l1_f32(const float* a, const float* b, size_t dim) noexcept {
   return sum;
 }
 
-void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+/// Component j of a row of one plane (see CodePlanes).
+int32_t half_byte(const uint8_t* row, size_t j) noexcept {
+  const uint8_t byte = row[j / 128 * 64 + j % 64];
+  return j % 128 < 64 ? byte & 15 : byte >> 4;
+}
+
+void scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                  int32_t* out) noexcept {
   for (size_t i = 0; i < n; ++i) {
-    const uint8_t* const row = codes + i * stride;
+    const uint8_t* const row = plane + i * stride;
+    int32_t sum = 0;  // at most 8192 * 15 * 127
+    for (size_t j = 0; j < 2 * stride; ++j) sum += half_byte(row, j) * query[j];
+    out[i] = sum;
+  }
+}
+
+void dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+               const QueryPlanes& query, int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const size_t at = positions[i] * codes.stride;
     int64_t sum = 0;
-    for (size_t j = 0; j < query.dim_padded; ++j) sum += int64_t{row[j]} * query.wide[j];
+    for (size_t j = 0; j < 2 * codes.stride; ++j) {
+      const int32_t code = 16 * half_byte(codes.high + at, j) + half_byte(codes.low + at, j);
+      sum += int64_t{code} * query.wide[j];
+    }
     out[i] = static_cast<int32_t>(sum);
   }
 }
@@ -88,7 +107,7 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
 
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",    l2sq_f32,    dot_f32,      l1_f32,
-                                scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+const Kernels kScalarKernels = {"scalar",  l2sq_f32,    dot_f32,      l1_f32,      scan_dot_u4,
+                                dot_u8_at, scan_sad_u8, scan_hamming, select_below};
 
 }  // namespace loci::simd
