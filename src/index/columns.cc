@@ -35,7 +35,6 @@ namespace {
 constexpr size_t kFirstRows = 64;
 constexpr size_t kGridFitRows = 1024;   // the grid follows the data up to here
 constexpr size_t kGridClampShare = 10;  // then it is fitted anew above 1 row in 10
-constexpr size_t kParamArrays = 5;
 
 base::ByteSpan bytes_of(std::span<const std::byte> blob) noexcept {
   return {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()};
@@ -106,6 +105,13 @@ Status VectorColumn::stage(std::span<const std::byte> blob) {
   return {};
 }
 
+std::array<size_t, 5> VectorColumn::array_bytes(size_t rows) const noexcept {
+  return {rows * code_stride(), two_planes() ? rows * code_stride() : 0,
+          has_params() ? rows * kParamArrays * sizeof(float) : 0,
+          two_planes() ? rows * sizeof(quant::RowParams) : 0,
+          has_norms() ? rows * sizeof(double) : 0};
+}
+
 Result<VectorColumn::Chunk> VectorColumn::allocate(size_t rows) const {
   using base::Buffer;
   Chunk chunk;
@@ -154,6 +160,7 @@ Status VectorColumn::reserve(size_t slot) {
   present_.reserve(slot + 1);
   const size_t full = size_t{1} << chunk_shift_;
   const size_t chunk = slot >> chunk_shift_;
+  if (chunk < chunks_.size()) LOCI_RETURN_IF_ERROR(verify(chunks_[chunk]));  // before a write to it
   if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) return {};
   if (chunk == chunks_.size()) {
     chunks_.reserve(chunk + 1);
@@ -237,6 +244,9 @@ void VectorColumn::refit_grid() noexcept {
   // A range too wide for float is refused; the old grid stays sound.
   Result<quant::U8Codec> codec = quant::U8Codec::create(Metric::kL1, dim(), range);
   if (!codec.has_value()) return;
+  for (const Chunk& chunk : chunks_) {
+    if (Status status = verify(chunk); !status.ok()) damage_ = std::move(status);
+  }
   codec_ = *std::move(codec);
   grid_.range = range;
   grid_.clamped = 0;
@@ -272,7 +282,12 @@ void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
 }
 
 void VectorColumn::remove(size_t slot, size_t last) noexcept {
-  if (slot != last && present_.test(last)) copy_slot(last, slot);
+  if (slot != last && present_.test(last)) {
+    for (const size_t touched : {slot, last}) {
+      if (Status status = verify(chunk_of(touched)); !status.ok()) damage_ = std::move(status);
+    }
+    copy_slot(last, slot);
+  }
   present_.set(slot, present_.test(last));
   present_.set(last, false);
   slots_ = last;

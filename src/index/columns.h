@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -11,6 +13,7 @@
 #include "base/aligned.h"
 #include "index/bits.h"
 #include "index/image.h"
+#include "index/snapshot_file.h"
 #include "quant/u8_codec.h"
 #include "quant/u8_query.h"
 
@@ -58,11 +61,23 @@ class VectorColumn {
   /// ||x||; kCosine and kAngular only.
   [[nodiscard]] double norm(size_t slot) const noexcept;
 
+  /// Writes everything but the layout, as the segments of vector column `number`.
+  Status save(uint32_t number, SnapshotWriter& out) const;
+  /// Takes over what save() wrote for `slots` slots; the column is empty before. Codes and vectors
+  /// stay in the file's memory. kCorruption leaves the column of no use.
+  Status load(uint32_t number, const std::shared_ptr<SnapshotFile>& from, size_t slots);
+  /// kCorruption when codes that came from a snapshot are not what was written. To be asked before
+  /// they are read; after the first time it costs a load per chunk.
+  [[nodiscard]] Status verify_codes() const;
+  /// The same for the full vectors around `slot`.
+  [[nodiscard]] Status verify_vector(size_t slot) const;
+
   [[nodiscard]] size_t memory_bytes() const noexcept;
   /// Codes are within their bounds of the vectors, norms are theirs, absent rows are counted.
   [[nodiscard]] Status check_invariants(size_t slots) const;
 
  private:
+  static constexpr size_t kParamArrays = 5;
   struct Chunk {
     size_t rows = 0;      ///< room
     base::Buffer codes;   ///< the plane that scans read
@@ -71,6 +86,10 @@ class VectorColumn {
     base::Buffer fine;    ///< of both planes: RowParams
     base::Buffer norms;   ///< double
     base::Buffer vectors;
+    /// Whose memory the buffers are part of; null: their own.
+    std::shared_ptr<SnapshotFile> from;
+    size_t codes_segment = 0;
+    size_t vectors_segment = 0;
   };
   /// kL1: the grid all rows share, and how well it fits.
   struct Grid {
@@ -87,6 +106,15 @@ class VectorColumn {
   [[nodiscard]] bool two_planes() const noexcept;
   [[nodiscard]] size_t code_stride() const noexcept;
   Result<Chunk> allocate(size_t rows) const;
+  /// Bytes of each array of a chunk of `rows` rows, vectors apart: codes, low, params, fine, norms.
+  [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
+  Status save_chunk(const SegmentKey& codes, const Chunk& chunk, size_t used,
+                    SnapshotWriter& out) const;
+  Status save_grid(uint32_t number, SnapshotWriter& out) const;
+  Status load_grid(uint32_t number, SnapshotFile& from);
+  Result<Chunk> load_chunk(uint32_t number, size_t part,
+                           const std::shared_ptr<SnapshotFile>& from) const;
+  [[nodiscard]] static Status verify(const Chunk& chunk);
   void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
   void copy_slot(size_t from, size_t to) noexcept;
   void encode(size_t slot) noexcept;
@@ -114,6 +142,7 @@ class VectorColumn {
   std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
   bool staged_present_ = false;
   size_t slots_ = 0;  ///< slots in use: one past the greatest committed
+  Status damage_;     ///< of a chunk that was found when nothing could be said about it
 };
 
 }  // namespace loci::index

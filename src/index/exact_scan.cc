@@ -71,9 +71,9 @@ void prefetch_vector(const VectorColumn& column, size_t slot) noexcept {
 }
 
 // Step 4.
-void rerank(const VectorColumn& column, const ExactDistance& distance,
-            std::span<const Candidate> candidates, std::span<const RowId> rowids, TopK& best,
-            ScanOutcome& outcome) {
+Status rerank(const VectorColumn& column, const ExactDistance& distance,
+              std::span<const Candidate> candidates, std::span<const RowId> rowids, TopK& best,
+              ScanOutcome& outcome) {
   constexpr size_t kAhead = 2;  // vectors on their way while one is compared
   for (size_t i = 0; i < std::min(kAhead, candidates.size()); ++i) {
     prefetch_vector(column, candidates[i].slot);
@@ -83,20 +83,22 @@ void rerank(const VectorColumn& column, const ExactDistance& distance,
     if (candidates[i].lower > limit) break;
     if (i + kAhead < candidates.size()) prefetch_vector(column, candidates[i + kAhead].slot);
     const size_t slot = candidates[i].slot;
+    LOCI_RETURN_IF_ERROR(column.verify_vector(slot));
     best.offer({.rowid = rowids[slot], .distance = distance(slot)});
     limit = distance.reduced_limit(best.limit());
     ++outcome.reranked;
   }
+  return {};
 }
 
-void scan_codes(const VectorColumn& column, const ScanQuery& query, const AllowedRows& allowed,
-                quant::U8Query& coded, std::span<const RowId> rowids, TopK& best,
-                ScanOutcome& outcome) {
+Status scan_codes(const VectorColumn& column, const ScanQuery& query, const AllowedRows& allowed,
+                  quant::U8Query& coded, std::span<const RowId> rowids, TopK& best,
+                  ScanOutcome& outcome) {
   const ExactDistance distance(column, query.vector);
   coded.set_threshold(distance.reduced_limit(query.max_distance));
   CandidateSearch candidates(column, coded, distance, allowed, query.k);
   outcome.scanned += candidates.run();
-  rerank(column, distance, std::move(candidates).take_sorted(), rowids, best, outcome);
+  return rerank(column, distance, std::move(candidates).take_sorted(), rowids, best, outcome);
 }
 
 void scan_bits(const VectorColumn& column, const AllowedRows& allowed, const quant::U8Query& coded,
@@ -120,6 +122,8 @@ Status scan_custom(const VectorColumn& column, const ScanQuery& query, const All
     for (size_t at = 0; at < block.count && status.ok(); ++at) {
       if (block.mask != nullptr && !block.mask->test(at)) continue;
       const size_t slot = block.begin + at;
+      status = column.verify_vector(slot);
+      if (!status.ok()) return;
       const double distance =
           column.layout().custom(query.vector, VectorView(column.vector(slot), column.dim()));
       ++outcome.reranked;
@@ -170,6 +174,7 @@ Status validate_query(const VectorColumn& column, const ScanQuery& query) {
 Status exact_scan(const VectorColumn& column, const ScanQuery& query, const AllowedRows& allowed,
                   std::span<const RowId> rowids, ScanOutcome& outcome) {
   if (allowed.count == 0) return {};
+  LOCI_RETURN_IF_ERROR(column.verify_codes());
   TopK best(query.k, query.max_distance);
   if (column.layout().metric == Metric::kCustom) {
     LOCI_RETURN_IF_ERROR(scan_custom(column, query, allowed, rowids, best, outcome));
@@ -179,7 +184,7 @@ Status exact_scan(const VectorColumn& column, const ScanQuery& query, const Allo
     if (column.layout().metric == Metric::kHamming) {
       scan_bits(column, allowed, coded, rowids, best, outcome);
     } else {
-      scan_codes(column, query, allowed, coded, rowids, best, outcome);
+      LOCI_RETURN_IF_ERROR(scan_codes(column, query, allowed, coded, rowids, best, outcome));
     }
   }
   outcome.neighbors = std::move(best).take_sorted();

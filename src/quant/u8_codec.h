@@ -35,6 +35,9 @@ struct CodedRow {
   return j % 128 < 64 ? byte & 15U : byte >> 4U;
 }
 
+/// Raised when the same row would get other codes or parameters: snapshots hold them.
+inline constexpr uint64_t kCodeFormat = 1;
+
 /// The data range that a kL1 codec spreads its grid over. Values outside are clamped: sound, as
 /// each row stores its true error, but looser. Other metrics fit each row and ignore it.
 struct U8Range {
