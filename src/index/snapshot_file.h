@@ -64,7 +64,7 @@ class SnapshotWriter {
   Status add(const SegmentKey& key, uint64_t items, base::ByteSpan bytes) {
     return add(key, items, {&bytes, 1});
   }
-  /// Writes the table of segments and the root, then syncs: from here on the file is whole.
+  /// Writes the table of segments and the root: the file is whole once the caller has synced it.
   /// Returns the checksum that the database records.
   Result<uint64_t> finish();
 
@@ -115,6 +115,7 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
   /// kCorruption, naming the segment, when its bytes are not those that were written. The first
   /// call reads them all; later ones cost a load. Not to be asked after they were written to.
   [[nodiscard]] Status verify(size_t number) const;
+  [[nodiscard]] Status verify_all() const;
   /// find() and verify().
   [[nodiscard]] Result<Segment> read(const SegmentKey& key);
   [[nodiscard]] size_t segment_count() const noexcept { return entries_.size(); }
