@@ -130,7 +130,7 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
   LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, connections.writer());
   LOCI_ASSIGN_OR_RETURN(const std::vector<store::SnapshotRecord> others,
                         store::list_snapshots(lease.connection()));
-  LOCI_RETURN_IF_ERROR(snapshots.sweep(others, true));
+  LOCI_RETURN_IF_ERROR(snapshots.sweep(others));
   LOCI_RETURN_IF_ERROR(store::scrub(lease.connection())
                            .with_context("the rows are gone, but their bytes may still lie in the "
                                          "file: purge again"));

@@ -15,10 +15,11 @@
 // the record back with the rows, and the older file is still there unless step 4 took it: then the
 // rows are read.
 //
-// Locks. A maker holds an exclusive lock on the file `lock`, which is only ever tried for. A reader
-// holds a shared lock on the snapshot that it has open; step 4 leaves locked files to a later one.
-// Nobody waits for a lock here while holding another; step 3 waits for SQLite's write lock for a
-// moment at most, and nobody who has that one waits for ours.
+// Locks. A maker holds an exclusive lock on the file `lock`, which is only ever tried for. Readers
+// need none: a file is never changed under its name, and what a reader has mapped stays when the
+// name is taken away. (When files are changed in place one day, readers must say what they use.)
+// Step 3 waits for SQLite's write lock for a moment at most, and nobody who has that one waits for
+// ours.
 //
 // Tested by tests/snapshot_test.cc.
 #include "db/snapshots.h"
@@ -214,29 +215,20 @@ Status Snapshots::record(const store::SnapshotRecord& record) {
     files_.remove_file(file_of(record.root)).ignore();
     return status;
   }
-  return sweep(keep, false);
+  return sweep(keep);
 }
 
-Status Snapshots::sweep(const std::vector<store::SnapshotRecord>& keep, bool by_force) {
+Status Snapshots::sweep(const std::vector<store::SnapshotRecord>& keep) {
   const Result<std::vector<std::string>> names = files_.list(folder_);
   if (!names.has_value()) {
     return names.error().code() == StatusCode::kNotFound ? Status() : names.error();
   }
   for (const std::string& name : *names) {
-    const bool snapshot = ends_with(name, kSuffix);
-    if (!snapshot && !ends_with(name, kMaking)) continue;
+    if (!ends_with(name, kSuffix) && !ends_with(name, kMaking)) continue;
     const bool counts = std::any_of(keep.begin(), keep.end(), [&](const auto& record) {
       return index::snapshot_file_name(record.root) == name;
     });
-    if (counts) continue;
-    const std::string path = base::str_cat(folder_, "/", name);
-    if (!by_force && snapshot) {
-      const Result<std::unique_ptr<base::File>> file =
-          files_.open(path, base::OpenMode::kReadWrite);
-      if (!file.has_value()) continue;
-      if (!(*file)->try_lock(base::LockKind::kExclusive, 0, 1).ok()) continue;  // being read
-    }
-    files_.remove_file(path).ignore();
+    if (!counts) files_.remove_file(base::str_cat(folder_, "/", name)).ignore();
   }
   return {};
 }

@@ -45,9 +45,8 @@ class Snapshots {
   /// Makes `record` count, in a transaction of its own that survives power loss, and removes files
   /// that count no longer. kBusy when another program is writing: the file is removed again.
   Status record(const store::SnapshotRecord& record);
-  /// Removes every file of the folder that `keep` does not name, those in use too when `by_force`
-  /// (their readers keep what they have mapped).
-  Status sweep(const std::vector<store::SnapshotRecord>& keep, bool by_force);
+  /// Removes every file of the folder that `keep` does not name. Who reads one keeps what it has.
+  Status sweep(const std::vector<store::SnapshotRecord>& keep);
 
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
 

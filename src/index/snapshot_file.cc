@@ -193,14 +193,14 @@ Result<std::shared_ptr<SnapshotFile>> SnapshotFile::open(base::FileSystem& files
 }
 
 Status SnapshotFile::load(base::FileSystem& files, Access access) {
-  LOCI_ASSIGN_OR_RETURN(file_, files.open(path_, base::OpenMode::kRead));
-  LOCI_RETURN_IF_ERROR(file_->try_lock(base::LockKind::kShared, 0, 1));
   if (access == Access::kMap) {
     LOCI_ASSIGN_OR_RETURN(mapped_, files.map(path_));
     bytes_ = mapped_->bytes();
     return {};
   }
-  LOCI_ASSIGN_OR_RETURN(copy_, read_all(*file_, path_));
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
+                        files.open(path_, base::OpenMode::kRead));
+  LOCI_ASSIGN_OR_RETURN(copy_, read_all(*file, path_));
   bytes_ = {copy_.data(), copy_.size()};
   return {};
 }

@@ -100,7 +100,8 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
   };
   enum class Access : uint8_t { kMap, kRead };
 
-  /// Opens the file at `path` and holds a shared lock on it while alive. Errors: kNotFound;
+  /// Opens the file at `path`. A file is never changed once it has its name, and what is mapped
+  /// stays when the name is taken away: so no lock is needed. Errors: kNotFound;
   /// kCorruption when it is not whole or not the snapshot `expected` (rows and layout aside: they
   /// are for the reader to look at) with `checksum`.
   static Result<std::shared_ptr<SnapshotFile>> open(base::FileSystem& files,
@@ -137,7 +138,6 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
   [[nodiscard]] Status damaged(std::string_view what) const;
 
   std::string path_;
-  std::unique_ptr<base::File> file_;          // holds the lock
   std::unique_ptr<base::MappedFile> mapped_;  // or
   base::Buffer copy_;
   std::span<uint8_t> bytes_;  // of either
