@@ -11,6 +11,7 @@
 #include "base/aligned.h"
 #include "index/bits.h"
 #include "index/image.h"
+#include "index/origin_fit.h"
 #include "quant/u8_codec.h"
 #include "quant/u8_query.h"
 
@@ -92,6 +93,8 @@ class VectorColumn {
   void encode(size_t slot) noexcept;
   void note_range(VectorView vector) noexcept;
   void refit_grid() noexcept;
+  void fit_origin(size_t slot) noexcept;
+  void encode_all() noexcept;
   [[nodiscard]] double decoding_error(size_t slot, bool fine) const noexcept;
   [[nodiscard]] bool padded_with_zeros(const uint8_t* code) const noexcept;
   [[nodiscard]] Status check_slot(size_t slot) const;
@@ -110,6 +113,7 @@ class VectorColumn {
   std::vector<Chunk> chunks_;
   SlotBits present_;
   Grid grid_;
+  OriginFit origin_fit_{0};
   std::vector<float> staged_;         ///< decoded floats ...
   std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
   bool staged_present_ = false;

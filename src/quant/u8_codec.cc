@@ -14,6 +14,13 @@
 // follows holds for either resolution, with its own x^, lo, step, err, q^, s, n and E; the largest
 // code is called top: 255 or 15.
 //
+// The origin. Vectors of one source share much: on notes384 the mean has two thirds of the rows'
+// squared length. So what is coded is x - o, with an origin o that the codec has; it may be any
+// vector, and the nearer it is to the rows the less is lost. For l2, cosine and angular (there
+// after scaling to unit length) q moves along, as ||(q - o) - (x - o)|| = ||q - x||: below, read
+// q - o for q and x - o for x. For dot only rows move: <q, x> = <q, x - o> + <q, o>, and the last
+// term is a number of the query's.
+//
 // 2. The bounds, in exact arithmetic. Let p = <q^, x^> = s * (lo * sum n + step * D), where the
 // integer D = sum n[j] * c[j] is what the scan computes, and d^2 = ||q^||^2 + ||x^||^2 - 2p.
 //   (a) Triangle:  | ||q - x|| - d |  <=  err + E,   as q - x = (q^ - x^) + (q - q^) - (x - x^).
@@ -54,7 +61,12 @@
 //   every
 //         comparison with infinity or NaN keeps the row. Underflow: lo and step are normal floats
 //         or zero, s >= FLT_MIN, so only products underflow, by at most 2^-149 each: kTiny.
-//   (vi)  The caller compares with distances from the double kernels, off by 1e-12 relative to
+//   (vi)  x - o is taken in double. For l2 and dot it is the difference of two floats, off by 2^-53
+//         of itself at most. For cosine the scaled x and q are off by 2^-51 of their unit length,
+//         which changes d^2 by less than 1e-14: kExactSlack in the threshold exceeds that. For dot
+//         <q, o> and the caller's own <q, x> are off by 1e-12 ||q|| (||o|| + ||x - o||) each: limit
+//         gains kExactSlack ||q|| ||o||, the rest is in kSlack M.
+//   (vii) The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
 // Why this code: it needs no training, rows are coded one by one as they come. 4 bits a component
@@ -66,11 +78,11 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "base/aligned.h"
 #include "base/limits.h"
 #include "base/strings.h"
+#include "quant/lanes.h"
 #include "quant/slack.h"
 #include "simd/kernels.h"
 
@@ -79,40 +91,43 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// Least, greatest and norm of a row, and whether all its components are whole numbers.
-struct RowSummary {
+/// What is coded: scale * row - origin.
+struct Target {
+  const float* row = nullptr;
+  const float* origin = nullptr;
+  size_t dim = 0;
+  double scale = 1;
+
+  [[nodiscard]] double operator[](size_t j) const noexcept {
+    return static_cast<double>(row[j]) * scale - static_cast<double>(origin[j]);
+  }
+};
+
+/// Least, greatest and norm of a vector, and whether all its components are whole numbers.
+struct Summary {
   double min = 0;
   double max = 0;
   double norm2 = 0;
   bool integral = false;
 };
 
-/// Sums and extremes in lanes, so that the compiler may take several components at a time.
-RowSummary summarize(VectorView row) noexcept {
-  constexpr size_t kLanes = 8;
-  std::array<float, kLanes> least{};
-  std::array<float, kLanes> greatest{};
-  std::array<double, kLanes> norm2{};
-  std::array<float, kLanes> fraction{};
-  least.fill(row[0]);
-  greatest.fill(row[0]);
-  const auto take = [&](float x, size_t lane) noexcept {
-    least[lane] = x < least[lane] ? x : least[lane];
-    greatest[lane] = x > greatest[lane] ? x : greatest[lane];
-    norm2[lane] += static_cast<double>(x) * static_cast<double>(x);
-    // Adding and taking away 1.5 * 2^23 rounds what is below 2^22 to a whole number.
-    const float whole = (x + 0x1.8p23F) - 0x1.8p23F;
-    fraction[lane] += std::fabs(x - whole);
-  };
-  size_t j = 0;
-  for (; j + kLanes <= row.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(row[j + lane], lane);
-  }
-  for (size_t lane = 0; j + lane < row.size(); ++lane) take(row[j + lane], lane);
+Summary summarize(const Target& x) noexcept {
+  LaneSums least{};
+  LaneSums greatest{};
+  LaneSums norm2{};
+  LaneSums fraction{};
+  least.fill(x[0]);
+  greatest.fill(x[0]);
+  for_lanes(x.dim, [&](size_t j, size_t lane) noexcept {
+    const double value = x[j];
+    least[lane] = value < least[lane] ? value : least[lane];
+    greatest[lane] = value > greatest[lane] ? value : greatest[lane];
+    norm2[lane] += value * value;
+    // Adding and taking away 1.5 * 2^52 rounds what is below 2^51 to a whole number.
+    fraction[lane] += std::fabs(value - ((value + 0x1.8p52) - 0x1.8p52));
+  });
   return {*std::min_element(least.begin(), least.end()),
-          *std::max_element(greatest.begin(), greatest.end()),
-          std::accumulate(norm2.begin(), norm2.end(), 0.0),
-          std::all_of(fraction.begin(), fraction.end(), [](float f) { return f == 0; })};
+          *std::max_element(greatest.begin(), greatest.end()), total(norm2), total(fraction) == 0};
 }
 
 /// Rounds to the nearest code. `value` is finite or NaN (which gives 0).
@@ -167,56 +182,44 @@ struct Loss {
   double coded2 = 0;
 };
 
-/// Sums over components, kept apart in lanes so that the compiler may take several at a time.
-struct Lanes {
-  static constexpr size_t kCount = 8;
-  std::array<double, kCount> fine_lost2{};
-  std::array<double, kCount> fine_coded2{};
-  std::array<double, kCount> scan_lost2{};
-  std::array<double, kCount> scan_coded2{};
+struct Losses {
+  LaneSums fine_lost2{};
+  LaneSums fine_coded2{};
+  LaneSums scan_lost2{};
+  LaneSums scan_coded2{};
 };
 
-double sum(const std::array<double, Lanes::kCount>& lanes) noexcept {
-  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
-}
-
-/// Codes `count` components, all of them finite, into bytes. Components number 8 i + k go to lane
-/// k.
-void code_components(const float* row, size_t count, double scale, const CodedRow& params,
-                     uint8_t* codes, Lanes* lanes) noexcept {
+/// Codes components first..first + count, all of them finite, into bytes.
+void code_components(const Target& target, size_t first, size_t count, const CodedRow& params,
+                     uint8_t* codes, Losses* losses) noexcept {
   const double lo = params.fine.lo;
   const double step = params.fine.step;
   const double inverse = 1.0 / step;
   const double scan_lo = params.scan.lo;
   const double scan_step = params.scan.step;
-  const auto code_one = [&](size_t j, size_t lane) noexcept {
-    const double x = static_cast<double>(row[j]) * scale;
+  for_lanes(count, [&](size_t j, size_t lane) noexcept {
+    const double x = target[first + j];
     const double rounded = std::min(std::max((x - lo) * inverse + 0.5, 0.0), 255.0);
     const auto code = static_cast<int32_t>(rounded);
     const double fine = lo + step * code;
     const double scan = scan_lo + scan_step * (code >> 4);
     codes[j] = static_cast<uint8_t>(code);
-    lanes->fine_lost2[lane] += (x - fine) * (x - fine);
-    lanes->fine_coded2[lane] += fine * fine;
-    lanes->scan_lost2[lane] += (x - scan) * (x - scan);
-    lanes->scan_coded2[lane] += scan * scan;
-  };
-  size_t j = 0;
-  for (; j + Lanes::kCount <= count; j += Lanes::kCount) {
-    for (size_t lane = 0; lane < Lanes::kCount; ++lane) code_one(j + lane, lane);
-  }
-  for (size_t lane = 0; j + lane < count; ++lane) code_one(j + lane, lane);
+    losses->fine_lost2[lane] += (x - fine) * (x - fine);
+    losses->fine_coded2[lane] += fine * fine;
+    losses->scan_lost2[lane] += (x - scan) * (x - scan);
+    losses->scan_coded2[lane] += scan * scan;
+  });
 }
 
-/// Codes a row into the planes; what was lost, by resolution.
-std::array<Loss, 2> fill_planes(VectorView row, double scale, const CodedRow& params, uint8_t* high,
+/// Codes a row into the planes; what was lost, by resolution: of scans, fine.
+std::array<Loss, 2> fill_planes(const Target& target, const CodedRow& params, uint8_t* high,
                                 uint8_t* low) noexcept {
-  Lanes lanes;
+  Losses losses;
   std::array<uint8_t, 128> codes{};
-  for (size_t j = 0; j < row.size(); j += 128) {
-    const size_t count = std::min<size_t>(128, row.size() - j);
+  for (size_t j = 0; j < target.dim; j += 128) {
+    const size_t count = std::min<size_t>(128, target.dim - j);
     if (count < 128) codes.fill(0);
-    code_components(row.data() + j, count, scale, params, codes.data(), &lanes);
+    code_components(target, j, count, params, codes.data(), &losses);
     uint8_t* const high_line = high + j / 2;
     uint8_t* const low_line = low + j / 2;
     for (size_t b = 0; b < 64; ++b) {
@@ -224,8 +227,8 @@ std::array<Loss, 2> fill_planes(VectorView row, double scale, const CodedRow& pa
       low_line[b] = static_cast<uint8_t>((codes[b] & 15) | (codes[b + 64] << 4));
     }
   }
-  return {Loss{sum(lanes.scan_lost2), sum(lanes.scan_coded2)},
-          Loss{sum(lanes.fine_lost2), sum(lanes.fine_coded2)}};
+  return {Loss{total(losses.scan_lost2), total(losses.scan_coded2)},
+          Loss{total(losses.fine_lost2), total(losses.fine_coded2)}};
 }
 
 /// Completes lo and step by what a resolution lost; `true2` is ||x||^2.
@@ -241,27 +244,31 @@ void complete(Metric metric, double m2, const Loss& loss, double true2,
   }
 }
 
-CodedRow encode_fitted(Metric metric, VectorView row, uint8_t* high, uint8_t* low) noexcept {
-  const RowSummary summary = summarize(row);
-  const double scale = unit_length(metric) ? 1.0 / std::sqrt(summary.norm2) : 1.0;
+CodedRow encode_fitted(Metric metric, Target target, uint8_t* high, uint8_t* low) noexcept {
+  if (unit_length(metric)) {
+    const VectorView row(target.row, target.dim);
+    target.scale = 1.0 / std::sqrt(dot(row, row));
+  }
+  if (!std::isfinite(target.scale)) return {unbounded(), unbounded()};
+  const Summary summary = summarize(target);
   // Non-finite components make norm2 non-finite (a NaN may escape min and max).
-  if (!std::isfinite(summary.norm2) || !std::isfinite(scale)) return {unbounded(), unbounded()};
+  if (!(summary.norm2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   CodedRow params;
   RowParams& fine = params.fine;
   RowParams& scan = params.scan;
-  fine.lo = flush(summary.min * scale);
-  const double span = summary.max * scale - static_cast<double>(fine.lo);
-  const bool whole = summary.integral && scale == 1.0 && span <= 255.0;
+  fine.lo = flush(summary.min);
+  const double span = summary.max - static_cast<double>(fine.lo);
+  const bool whole = summary.integral && target.scale == 1.0 && span <= 255.0;
   fine.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
-  const double m2 = magnitude2(row.size(), fine.lo, fine.step, 255);
-  const double true2 = summary.norm2 * scale * scale;
-  if (!(m2 <= kMaxNorm2) || !(true2 <= kMaxNorm2)) return {unbounded(), unbounded()};
+  const double m2 = magnitude2(target.dim, fine.lo, fine.step, 255);
+  if (!(m2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   scan.lo = flush(static_cast<double>(fine.lo) + 7.5 * static_cast<double>(fine.step));
   scan.step = 16 * fine.step;
 
-  const std::array<Loss, 2> losses = fill_planes(row, scale, params, high, low);
-  complete(metric, magnitude2(row.size(), scan.lo, scan.step, 15), losses[0], true2, &scan);
-  complete(metric, m2, losses[1], true2, &fine);
+  const std::array<Loss, 2> losses = fill_planes(target, params, high, low);
+  const double scan_m2 = magnitude2(target.dim, scan.lo, scan.step, 15);
+  complete(metric, scan_m2, losses[0], summary.norm2, &scan);
+  complete(metric, m2, losses[1], summary.norm2, &fine);
   return params;
 }
 
@@ -283,6 +290,7 @@ Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
     return Status::invalid_argument(base::str_cat("dim ", dim, ", expected 1..", base::kMaxDim));
   }
   U8Codec codec(metric, dim);
+  if (codec.two_planes_) codec.origin_.resize(dim);
   if (metric == Metric::kL1) {
     const double span = static_cast<double>(range.max) - static_cast<double>(range.min);
     if (!std::isfinite(span) || span < 0) {
@@ -308,8 +316,12 @@ CodedRow U8Codec::encode(VectorView row, std::span<uint8_t> high,
     case Metric::kL1:
       return {encode_grid(row, grid_lo_, grid_step_, high), {}};
     default:
-      return encode_fitted(metric_, row, high.data(), low.data());
+      return encode_fitted(metric_, {row.data(), origin_.data(), dim_}, high.data(), low.data());
   }
+}
+
+void U8Codec::set_origin(VectorView origin) noexcept {
+  if (origin.size() == origin_.size()) std::copy(origin.begin(), origin.end(), origin_.begin());
 }
 
 }  // namespace loci::quant

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "loci/status.h"
 #include "loci/types.h"
@@ -14,9 +15,9 @@
 namespace loci::quant {
 
 /// What a code needs beside its bytes. The meaning of aux and delta depends on the metric and is
-/// proven in u8_codec.cc.
+/// proven in u8_codec.cc, where x is the row less the origin.
 struct RowParams {
-  float lo = 0;  ///< component j is about lo + step * code[j]
+  float lo = 0;  ///< component j, less the origin's, is about lo + step * code[j]
   float step = 0;
   float err = 0;    ///< at least ||x - decoded x|| (L2 norm; L1 norm for kL1), rounding included
   float aux = 0;    ///< l2, cosine, angular: at most ||decoded x||^2; dot: at least ||x||
@@ -42,7 +43,7 @@ struct U8Range {
   float max = 1;
 };
 
-/// Encodes rows. Immutable; threads: any.
+/// Encodes rows. Threads: const methods from any.
 ///
 /// Distances here are *reduced*: monotone in the metric's distance and free of roots.
 ///   kL2 squared L2    kCosine, kAngular 1 - cos    kDot -dot    kL1, kHamming as they are
@@ -66,6 +67,13 @@ class U8Codec {
   [[nodiscard]] CodedRow encode(VectorView row, std::span<uint8_t> high,
                                 std::span<uint8_t> low) const noexcept;
 
+  /// What codes of two planes are relative to: dim() floats, at first zero. The nearer it is to
+  /// the rows, the less is lost; any origin is sound. Empty when there is one plane.
+  [[nodiscard]] VectorView origin() const noexcept { return origin_; }
+  /// Codes made before, and queries, no longer fit: make them anew. Nothing happens when `origin`
+  /// has not the length of origin().
+  void set_origin(VectorView origin) noexcept;
+
   /// The grid of kL1.
   [[nodiscard]] float grid_lo() const noexcept { return grid_lo_; }
   [[nodiscard]] float grid_step() const noexcept { return grid_step_; }
@@ -77,6 +85,7 @@ class U8Codec {
   size_t dim_;
   bool two_planes_;
   size_t stride_;
+  std::vector<float> origin_;
   float grid_lo_ = 0;
   float grid_step_ = 0;
 };

@@ -12,10 +12,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include "base/strings.h"
+#include "quant/lanes.h"
 #include "quant/slack.h"
 
 namespace loci::quant {
@@ -33,28 +33,19 @@ struct Sizes {
   double norm2 = 0;
 };
 
-constexpr size_t kLanes = 8;  // sums in lanes, so that the compiler may take several at a time
-using LaneSums = std::array<double, kLanes>;
-
-double total(const LaneSums& sums) noexcept {
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
-
-Sizes measure(VectorView vector, double scale) noexcept {
+/// out = unit * vector - origin (an empty one is zero), and its sizes.
+Sizes place(VectorView vector, double unit, VectorView origin, double* out) noexcept {
   LaneSums largest{};
   LaneSums sum{};
   LaneSums norm2{};
-  const auto take = [&](float component, size_t lane) noexcept {
-    const double x = std::fabs(static_cast<double>(component)) * scale;
-    largest[lane] = x > largest[lane] ? x : largest[lane];
-    sum[lane] += x;
-    norm2[lane] += x * x;
-  };
-  size_t j = 0;
-  for (; j + kLanes <= vector.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(vector[j + lane], lane);
-  }
-  for (size_t lane = 0; j + lane < vector.size(); ++lane) take(vector[j + lane], lane);
+  for (size_t j = 0; j < vector.size(); ++j) out[j] = static_cast<double>(vector[j]) * unit;
+  for (size_t j = 0; j < origin.size(); ++j) out[j] -= static_cast<double>(origin[j]);
+  for_lanes(vector.size(), [&](size_t j, size_t lane) noexcept {
+    const double size = std::fabs(out[j]);
+    largest[lane] = size > largest[lane] ? size : largest[lane];
+    sum[lane] += size;
+    norm2[lane] += size * size;
+  });
   return {*std::max_element(largest.begin(), largest.end()), total(sum), total(norm2)};
 }
 
@@ -65,27 +56,22 @@ struct Rounded {
   double lost2 = 0;   ///< ||x - scale * integers||^2
 };
 
-/// Rounds each component (times `unit`) to the nearest multiple of `scale`; none exceeds Integer.
+/// Rounds each component to the nearest multiple of `scale`; no quotient exceeds Integer.
 template <typename Integer>
-Rounded round_to(VectorView vector, double unit, double scale, Integer* out) noexcept {
+Rounded round_to(std::span<const double> x, double scale, Integer* out) noexcept {
   const double inverse = 1 / scale;
   LaneSums sum{};
   LaneSums square{};
   LaneSums lost2{};
-  const auto take = [&](size_t j, size_t lane) noexcept {
-    const double x = static_cast<double>(vector[j]) * unit;
-    const auto integer = static_cast<int32_t>(x * inverse + (x < 0 ? -0.5 : 0.5));
+  for_lanes(x.size(), [&](size_t j, size_t lane) noexcept {
+    const auto integer = static_cast<int32_t>(x[j] * inverse + (x[j] < 0 ? -0.5 : 0.5));
     const double n = integer;
+    const double lost = x[j] - scale * n;
     out[j] = static_cast<Integer>(integer);
     sum[lane] += n;
     square[lane] += n * n;
-    lost2[lane] += (x - scale * n) * (x - scale * n);
-  };
-  size_t j = 0;
-  for (; j + kLanes <= vector.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(j + lane, lane);
-  }
-  for (size_t lane = 0; j + lane < vector.size(); ++lane) take(j + lane, lane);
+    lost2[lane] += lost * lost;
+  });
   return {total(sum), total(square), total(lost2)};
 }
 
@@ -135,7 +121,7 @@ Result<U8Query> U8Query::create(const U8Codec& codec, VectorView vector,
   if (codec.metric() == Metric::kL1 || codec.metric() == Metric::kHamming) {
     LOCI_RETURN_IF_ERROR(query.prepare_codes(codec, vector));
   } else {
-    LOCI_RETURN_IF_ERROR(query.prepare_dot(vector));
+    LOCI_RETURN_IF_ERROR(query.prepare_dot(codec, vector));
   }
   query.set_threshold(kInfinity);
   return query;
@@ -151,24 +137,31 @@ Status U8Query::prepare_codes(const U8Codec& codec, VectorView vector) {
   return {};
 }
 
-Status U8Query::prepare_dot(VectorView vector) {
+Status U8Query::prepare_dot(const U8Codec& codec, VectorView vector) {
   double unit = 1;
   if (metric_ == Metric::kCosine || metric_ == Metric::kAngular) {
-    unit = 1.0 / std::sqrt(measure(vector, 1).norm2);
+    unit = 1.0 / std::sqrt(dot(vector, vector));
     if (!std::isfinite(unit)) {
       return Status::invalid_argument("query: a zero vector has no direction");
     }
   }
-  const Sizes sizes = measure(vector, unit);
   const size_t padded = 2 * stride_;
-  LOCI_ASSIGN_OR_RETURN(memory_, base::Buffer::try_allocate(5 * padded));
+  LOCI_ASSIGN_OR_RETURN(memory_, base::Buffer::try_allocate(padded * (5 + sizeof(double))));
   auto* const wide = reinterpret_cast<int16_t*>(memory_.data());
   auto* const hi = reinterpret_cast<int8_t*>(memory_.data() + 2 * padded);
   auto* const lo = hi + padded;
   auto* const coarse = lo + padded;
+  auto* const x = reinterpret_cast<double*>(memory_.data() + 5 * padded);
   planes_ = {hi, lo, wide};
   coarse_ = coarse;
 
+  const bool rows_only = metric_ == Metric::kDot;  // the origin is the rows' alone
+  const Sizes sizes = place(vector, unit, rows_only ? VectorView() : codec.origin(), x);
+  if (rows_only) {
+    origin_dot_ = dot(vector, codec.origin());
+    origin_slack_ =
+        kExactSlack * std::sqrt(sizes.norm2) * std::sqrt(dot(codec.origin(), codec.origin()));
+  }
   const auto describe = [](double scale, const Rounded& rounded, Level& level) {
     level.scale = scale;
     level.sum = rounded.sum;
@@ -177,8 +170,8 @@ Status U8Query::prepare_dot(VectorView vector) {
   };
   const double coarse_scale = unit_of(sizes.largest, 127);
   const double fine_scale = fine_unit(sizes, dim_);
-  describe(coarse_scale, round_to(vector, unit, coarse_scale, coarse), scan_);
-  describe(fine_scale, round_to(vector, unit, fine_scale, wide), fine_);
+  describe(coarse_scale, round_to({x, dim_}, coarse_scale, coarse), scan_);
+  describe(fine_scale, round_to({x, dim_}, fine_scale, wide), fine_);
   split(wide, dim_, hi, lo);
   norm2_ = sizes.norm2;
   norm_ = std::sqrt(norm2_) * (1 + kExactSlack);
@@ -228,8 +221,8 @@ void U8Query::set_threshold(double reduced) noexcept {
         break;
       default:  // kDot; kL1, whose err is an L1 norm that counts in full
         select.root = kInfinityF;
-        const double own = metric_ == Metric::kL1 ? level->err : 0;
-        select.limit = widened_up(reduced + own, std::fabs(reduced) + own);
+        const double own = metric_ == Metric::kL1 ? level->err : origin_dot_ + origin_slack_;
+        select.limit = widened_up(reduced + own, std::fabs(reduced) + std::fabs(own));
         break;
     }
   }
@@ -339,7 +332,9 @@ Bounds U8Query::dot_bounds(const RowParams& row, double product) const noexcept 
   // err holds kSlack M already, far more than double arithmetic loses.
   const double lost =
       norm_ * static_cast<double>(row.err) + fine_.err * static_cast<double>(row.aux);
-  return {-product - lost, -product + lost};
+  const double dot = product + origin_dot_;
+  const double slack = lost + origin_slack_;
+  return {-dot - slack, -dot + slack};
 }
 
 Bounds U8Query::l2_bounds(const RowParams& row, double product) const noexcept {
