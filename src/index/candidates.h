@@ -48,7 +48,7 @@ class CandidateSearch {
  private:
   // Blocks that are scanned before any of their rows is refined. 8,192 rows of 384 components are
   // 1.5 MB of coarse codes: still in a second-level cache of 2 MB when rows are refined.
-  static constexpr size_t kGroupBlocks = 8;
+  static constexpr size_t kGroupBlocks = 4;
 
   [[nodiscard]] BlockRows block_rows(size_t block) const noexcept;
   void scan_group(size_t first_block);
