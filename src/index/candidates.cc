@@ -18,29 +18,18 @@
 #include <limits>
 #include <utility>
 
+#include "base/aligned.h"
+
 namespace loci::index {
 
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr float kInfinityF = std::numeric_limits<float>::infinity();
 
-// The least of some estimates, in lanes: a single running minimum waits for itself.
-float least_of(std::span<const float> values) noexcept {
-  constexpr size_t kLanes = 8;
-  std::array<float, kLanes> least{};
-  least.fill(kInfinityF);
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) {
-      const float value = values[i + lane];
-      least[lane] = value < least[lane] ? value : least[lane];
-    }
+void lower_minima(std::span<const float> values, std::span<float> minima) noexcept {
+  for (size_t i = 0; i < values.size(); ++i) {
+    minima[i] = values[i] < minima[i] ? values[i] : minima[i];
   }
-  for (size_t lane = 0; i + lane < values.size(); ++lane) {
-    least[lane] = std::min(least[lane], values[i + lane]);
-  }
-  return *std::min_element(least.begin(), least.end());
 }
 
 }  // namespace
@@ -142,28 +131,30 @@ void CandidateSearch::estimate_group() {
   }
 }
 
-// Chooses at least `wanted` rows that look nearest, and seldom many more.
+// Chooses at least `wanted` rows that look nearest, and seldom many more: of fewer than there are.
 void CandidateSearch::pick_nearest(size_t wanted) {
-  // The `wanted`-th of the minima of 4 * wanted runs is a limit that some 15 % more rows than
-  // wanted keep, when near rows lie anywhere.
-  const size_t run = std::max<size_t>(1, estimates_.size() / (4 * wanted));
-  minima_.clear();
-  for (size_t at = 0; at < estimates_.size(); at += run) {
-    const size_t count = std::min(run, estimates_.size() - at);
-    minima_.push_back(least_of(std::span(estimates_).subspan(at, count)));
+  // Row i is in class i mod `classes`. The `wanted`-th of the minima of 4 * wanted classes is a
+  // limit that some 15 % more rows than wanted keep, when near rows lie anywhere.
+  const std::span<const float> estimates = estimates_;
+  const size_t classes = std::min(estimates.size(), base::round_up(4 * wanted, 16));
+  minima_.assign(estimates.begin(), estimates.begin() + static_cast<ptrdiff_t>(classes));
+  const std::span<float> minima = minima_;
+  for (size_t at = classes; at < estimates.size(); at += classes) {
+    lower_minima(estimates.subspan(at, std::min(classes, estimates.size() - at)), minima);
   }
   ranked_ = minima_;
   const auto nth = ranked_.begin() + static_cast<ptrdiff_t>(wanted - 1);
   std::nth_element(ranked_.begin(), nth, ranked_.end());
   const float limit = *nth;
   picked_.clear();
-  for (size_t r = 0; r < minima_.size() && picked_.size() < 2 * wanted; ++r) {
-    if (minima_[r] > limit) continue;
-    for (size_t i = r * run; i < std::min(estimates_.size(), (r + 1) * run); ++i) {
-      if (estimates_[i] > limit) continue;
+  for (size_t c = 0; c < classes && picked_.size() < 2 * wanted; ++c) {
+    if (minima[c] > limit) continue;
+    for (size_t i = c; i < estimates.size(); i += classes) {
+      if (estimates[i] > limit) continue;
       picked_.push_back(estimated_.empty() ? static_cast<uint32_t>(i) : estimated_[i]);
     }
   }
+  std::sort(picked_.begin(), picked_.end());  // by block
 }
 
 void CandidateSearch::lower_threshold_early() {

@@ -75,14 +75,12 @@
 #include "quant/u8_codec.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "base/aligned.h"
 #include "base/limits.h"
 #include "base/strings.h"
-#include "quant/lanes.h"
 #include "quant/slack.h"
 #include "simd/kernels.h"
 
@@ -90,45 +88,6 @@ namespace loci::quant {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// What is coded: scale * row - origin.
-struct Target {
-  const float* row = nullptr;
-  const float* origin = nullptr;
-  size_t dim = 0;
-  double scale = 1;
-
-  [[nodiscard]] double operator[](size_t j) const noexcept {
-    return static_cast<double>(row[j]) * scale - static_cast<double>(origin[j]);
-  }
-};
-
-/// Least, greatest and norm of a vector, and whether all its components are whole numbers.
-struct Summary {
-  double min = 0;
-  double max = 0;
-  double norm2 = 0;
-  bool integral = false;
-};
-
-Summary summarize(const Target& x) noexcept {
-  LaneSums least{};
-  LaneSums greatest{};
-  LaneSums norm2{};
-  LaneSums fraction{};
-  least.fill(x[0]);
-  greatest.fill(x[0]);
-  for_lanes(x.dim, [&](size_t j, size_t lane) noexcept {
-    const double value = x[j];
-    least[lane] = value < least[lane] ? value : least[lane];
-    greatest[lane] = value > greatest[lane] ? value : greatest[lane];
-    norm2[lane] += value * value;
-    // Adding and taking away 1.5 * 2^52 rounds what is below 2^51 to a whole number.
-    fraction[lane] += std::fabs(value - ((value + 0x1.8p52) - 0x1.8p52));
-  });
-  return {*std::min_element(least.begin(), least.end()),
-          *std::max_element(greatest.begin(), greatest.end()), total(norm2), total(fraction) == 0};
-}
 
 /// Rounds to the nearest code. `value` is finite or NaN (which gives 0).
 uint8_t to_code(double value) noexcept {
@@ -176,81 +135,25 @@ RowParams encode_grid(VectorView row, float lo, float step, std::span<uint8_t> c
   return params;
 }
 
-/// What one resolution lost and kept: ||x - x^||^2, ||x^||^2.
-struct Loss {
-  double lost2 = 0;
-  double coded2 = 0;
-};
-
-struct Losses {
-  LaneSums fine_lost2{};
-  LaneSums fine_coded2{};
-  LaneSums scan_lost2{};
-  LaneSums scan_coded2{};
-};
-
-/// Codes components first..first + count, all of them finite, into bytes.
-void code_components(const Target& target, size_t first, size_t count, const CodedRow& params,
-                     uint8_t* codes, Losses* losses) noexcept {
-  const double lo = params.fine.lo;
-  const double step = params.fine.step;
-  const double inverse = 1.0 / step;
-  const double scan_lo = params.scan.lo;
-  const double scan_step = params.scan.step;
-  for_lanes(count, [&](size_t j, size_t lane) noexcept {
-    const double x = target[first + j];
-    const double rounded = std::min(std::max((x - lo) * inverse + 0.5, 0.0), 255.0);
-    const auto code = static_cast<int32_t>(rounded);
-    const double fine = lo + step * code;
-    const double scan = scan_lo + scan_step * (code >> 4);
-    codes[j] = static_cast<uint8_t>(code);
-    losses->fine_lost2[lane] += (x - fine) * (x - fine);
-    losses->fine_coded2[lane] += fine * fine;
-    losses->scan_lost2[lane] += (x - scan) * (x - scan);
-    losses->scan_coded2[lane] += scan * scan;
-  });
-}
-
-/// Codes a row into the planes; what was lost, by resolution: of scans, fine.
-std::array<Loss, 2> fill_planes(const Target& target, const CodedRow& params, uint8_t* high,
-                                uint8_t* low) noexcept {
-  Losses losses;
-  std::array<uint8_t, 128> codes{};
-  for (size_t j = 0; j < target.dim; j += 128) {
-    const size_t count = std::min<size_t>(128, target.dim - j);
-    if (count < 128) codes.fill(0);
-    code_components(target, j, count, params, codes.data(), &losses);
-    uint8_t* const high_line = high + j / 2;
-    uint8_t* const low_line = low + j / 2;
-    for (size_t b = 0; b < 64; ++b) {
-      high_line[b] = static_cast<uint8_t>((codes[b] >> 4) | (codes[b + 64] & 0xF0));
-      low_line[b] = static_cast<uint8_t>((codes[b] & 15) | (codes[b + 64] << 4));
-    }
-  }
-  return {Loss{total(losses.scan_lost2), total(losses.scan_coded2)},
-          Loss{total(losses.fine_lost2), total(losses.fine_coded2)}};
-}
-
-/// Completes lo and step by what a resolution lost; `true2` is ||x||^2.
-void complete(Metric metric, double m2, const Loss& loss, double true2,
+/// Completes lo and step by what a resolution lost and kept; `true2` is ||x||^2.
+void complete(Metric metric, double m2, double lost2, double coded2, double true2,
               RowParams* params) noexcept {
-  const double err = std::sqrt(loss.lost2) + kSlack * std::sqrt(m2);
+  const double err = std::sqrt(lost2) + kSlack * std::sqrt(m2);
   params->err = round_up_float(err * (1 + kWiden) + kTiny);
   if (metric == Metric::kDot) {
-    params->aux = round_up_float(std::sqrt(std::max(true2, loss.coded2)) * (1 + kWiden));
+    params->aux = round_up_float(std::sqrt(std::max(true2, coded2)) * (1 + kWiden));
   } else {
-    params->aux = round_down_float(loss.coded2 - kSlack * m2);
-    params->delta = round_down_float(true2 - loss.coded2 - 3 * kSlack * m2);
+    params->aux = round_down_float(coded2 - kSlack * m2);
+    params->delta = round_down_float(true2 - coded2 - 3 * kSlack * m2);
   }
 }
 
-CodedRow encode_fitted(Metric metric, Target target, uint8_t* high, uint8_t* low) noexcept {
-  if (unit_length(metric)) {
-    const VectorView row(target.row, target.dim);
-    target.scale = 1.0 / std::sqrt(dot(row, row));
-  }
-  if (!std::isfinite(target.scale)) return {unbounded(), unbounded()};
-  const Summary summary = summarize(target);
+CodedRow encode_fitted(Metric metric, const simd::Kernels& kernels, simd::CodingRow row,
+                       uint8_t* high, uint8_t* low) noexcept {
+  if (unit_length(metric)) row.scale = 1.0 / std::sqrt(kernels.dot_f32(row.row, row.row, row.dim));
+  if (!std::isfinite(row.scale)) return {unbounded(), unbounded()};
+  simd::RowSummary summary;
+  kernels.summarize_f32(row, &summary);
   // Non-finite components make norm2 non-finite (a NaN may escape min and max).
   if (!(summary.norm2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   CodedRow params;
@@ -258,38 +161,47 @@ CodedRow encode_fitted(Metric metric, Target target, uint8_t* high, uint8_t* low
   RowParams& scan = params.scan;
   fine.lo = flush(summary.min);
   const double span = summary.max - static_cast<double>(fine.lo);
-  const bool whole = summary.integral && target.scale == 1.0 && span <= 255.0;
+  const bool whole = summary.fraction == 0 && row.scale == 1.0 && span <= 255.0;
   fine.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
-  const double m2 = magnitude2(target.dim, fine.lo, fine.step, 255);
+  const double m2 = magnitude2(row.dim, fine.lo, fine.step, 255);
   if (!(m2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   scan.lo = flush(static_cast<double>(fine.lo) + 7.5 * static_cast<double>(fine.step));
   scan.step = 16 * fine.step;
 
-  const std::array<Loss, 2> losses = fill_planes(target, params, high, low);
-  const double scan_m2 = magnitude2(target.dim, scan.lo, scan.step, 15);
-  complete(metric, scan_m2, losses[0], summary.norm2, &scan);
-  complete(metric, m2, losses[1], summary.norm2, &fine);
+  simd::CodeLoss loss;
+  kernels.encode_u8(row,
+                    {.lo = fine.lo,
+                     .step = fine.step,
+                     .inverse = 1.0 / static_cast<double>(fine.step),
+                     .scan_lo = scan.lo,
+                     .scan_step = scan.step},
+                    high, low, &loss);
+  const double scan_m2 = magnitude2(row.dim, scan.lo, scan.step, 15);
+  complete(metric, scan_m2, loss.scan_lost2, loss.scan_coded2, summary.norm2, &scan);
+  complete(metric, m2, loss.fine_lost2, loss.fine_coded2, summary.norm2, &fine);
   return params;
 }
 
 }  // namespace
 
-U8Codec::U8Codec(Metric metric, size_t dim) noexcept
+U8Codec::U8Codec(Metric metric, size_t dim, const simd::Kernels& kernels) noexcept
     : metric_(metric),
       dim_(dim),
       two_planes_(metric != Metric::kL1 && metric != Metric::kHamming),
       stride_(two_planes_ ? base::round_up(dim, 2 * simd::kRowAlignment) / 2
                           : base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim,
-                                           simd::kRowAlignment)) {}
+                                           simd::kRowAlignment)),
+      kernels_(&kernels) {}
 
-Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
+Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range,
+                                const simd::Kernels& kernels) {
   if (metric == Metric::kCustom) {
     return Status::unsupported("metric 'custom' has no codec: it is compared in full");
   }
   if (dim == 0 || dim > base::kMaxDim) {
     return Status::invalid_argument(base::str_cat("dim ", dim, ", expected 1..", base::kMaxDim));
   }
-  U8Codec codec(metric, dim);
+  U8Codec codec(metric, dim, kernels);
   if (codec.two_planes_) codec.origin_.resize(dim);
   if (metric == Metric::kL1) {
     const double span = static_cast<double>(range.max) - static_cast<double>(range.min);
@@ -305,18 +217,19 @@ Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
 
 CodedRow U8Codec::encode(VectorView row, std::span<uint8_t> high,
                          std::span<uint8_t> low) const noexcept {
-  std::fill(high.begin(), high.end(), uint8_t{0});
-  std::fill(low.begin(), low.end(), uint8_t{0});
   if (row.size() != dim_ || high.size() < stride_ || (two_planes_ && low.size() < stride_)) {
     return {unbounded(), unbounded()};
   }
+  std::fill(high.begin(), high.end(), uint8_t{0});
+  std::fill(low.begin(), low.end(), uint8_t{0});
   switch (metric_) {
     case Metric::kHamming:
       return {encode_bits(row, high), {}};
     case Metric::kL1:
       return {encode_grid(row, grid_lo_, grid_step_, high), {}};
     default:
-      return encode_fitted(metric_, {row.data(), origin_.data(), dim_}, high.data(), low.data());
+      return encode_fitted(metric_, *kernels_, {row.data(), origin_.data(), dim_, 1}, high.data(),
+                           low.data());
   }
 }
 

@@ -11,6 +11,8 @@
 
 #include "loci/status.h"
 #include "loci/types.h"
+#include "simd/dispatch.h"
+#include "simd/kernels.h"
 
 namespace loci::quant {
 
@@ -51,7 +53,8 @@ class U8Codec {
  public:
   /// kInvalidArgument: dim not in 1..8192, a range that is not finite or empty;
   /// kUnsupported: kCustom.
-  static Result<U8Codec> create(Metric metric, size_t dim, U8Range range = {});
+  static Result<U8Codec> create(Metric metric, size_t dim, U8Range range = {},
+                                const simd::Kernels& kernels = simd::kernels());
 
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
   [[nodiscard]] size_t dim() const noexcept { return dim_; }
@@ -79,12 +82,13 @@ class U8Codec {
   [[nodiscard]] float grid_step() const noexcept { return grid_step_; }
 
  private:
-  U8Codec(Metric metric, size_t dim) noexcept;
+  U8Codec(Metric metric, size_t dim, const simd::Kernels& kernels) noexcept;
 
   Metric metric_;
   size_t dim_;
   bool two_planes_;
   size_t stride_;
+  const simd::Kernels* kernels_;  // must outlive this
   std::vector<float> origin_;
   float grid_lo_ = 0;
   float grid_step_ = 0;

@@ -12,10 +12,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/strings.h"
-#include "quant/lanes.h"
 #include "quant/slack.h"
 
 namespace loci::quant {
@@ -26,53 +26,31 @@ constexpr float kInfinityF = std::numeric_limits<float>::infinity();
 constexpr double kMaxInteger = 127 * 256 + 127;
 constexpr double kMaxIntegerSum = 2147483647.0 / 255.0;
 
-/// Largest component, sum of magnitudes and of squares, of a vector times `scale`.
-struct Sizes {
-  double largest = 0;
-  double sum = 0;
-  double norm2 = 0;
-};
+// Both in eight lanes: sums may not be reordered by the compiler, and a single running sum waits
+// for itself.
+constexpr size_t kLanes = 8;
 
-/// out = unit * vector - origin (an empty one is zero), and its sizes.
-Sizes place(VectorView vector, double unit, VectorView origin, double* out) noexcept {
-  LaneSums largest{};
-  LaneSums sum{};
-  LaneSums norm2{};
-  for (size_t j = 0; j < vector.size(); ++j) out[j] = static_cast<double>(vector[j]) * unit;
-  for (size_t j = 0; j < origin.size(); ++j) out[j] -= static_cast<double>(origin[j]);
-  for_lanes(vector.size(), [&](size_t j, size_t lane) noexcept {
-    const double size = std::fabs(out[j]);
-    largest[lane] = size > largest[lane] ? size : largest[lane];
-    sum[lane] += size;
-    norm2[lane] += size * size;
-  });
-  return {*std::max_element(largest.begin(), largest.end()), total(sum), total(norm2)};
+double norm2_of(std::span<const double> x) noexcept {
+  std::array<double, kLanes> sums{};
+  size_t j = 0;
+  for (; j + kLanes <= x.size(); j += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += x[j + lane] * x[j + lane];
+  }
+  for (; j < x.size(); ++j) sums[0] += x[j] * x[j];
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-/// What rounding a vector to integers gave.
-struct Rounded {
-  double sum = 0;     ///< of the integers
-  double square = 0;  ///< sum of their squares
-  double lost2 = 0;   ///< ||x - scale * integers||^2
-};
-
-/// Rounds each component to the nearest multiple of `scale`; no quotient exceeds Integer.
-template <typename Integer>
-Rounded round_to(std::span<const double> x, double scale, Integer* out) noexcept {
-  const double inverse = 1 / scale;
-  LaneSums sum{};
-  LaneSums square{};
-  LaneSums lost2{};
-  for_lanes(x.size(), [&](size_t j, size_t lane) noexcept {
-    const auto integer = static_cast<int32_t>(x[j] * inverse + (x[j] < 0 ? -0.5 : 0.5));
-    const double n = integer;
-    const double lost = x[j] - scale * n;
-    out[j] = static_cast<Integer>(integer);
-    sum[lane] += n;
-    square[lane] += n * n;
-    lost2[lane] += lost * lost;
-  });
-  return {total(sum), total(square), total(lost2)};
+double largest_of(std::span<const double> x) noexcept {
+  std::array<double, kLanes> largest{};
+  size_t j = 0;
+  for (; j + kLanes <= x.size(); j += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double size = std::fabs(x[j + lane]);
+      largest[lane] = size > largest[lane] ? size : largest[lane];
+    }
+  }
+  for (; j < x.size(); ++j) largest[0] = std::max(largest[0], std::fabs(x[j]));
+  return *std::max_element(largest.begin(), largest.end());
 }
 
 /// The smallest unit whose integers are at most `most`.
@@ -80,10 +58,12 @@ double unit_of(double largest, double most) noexcept {
   return std::max(largest / most * (1 + 1e-12), static_cast<double>(FLT_MIN));
 }
 
-/// The same, and whose sum keeps its limit: rounding adds at most 1/2 a component.
-double fine_unit(const Sizes& sizes, size_t dim) noexcept {
-  const double by_sum = sizes.sum / (kMaxIntegerSum - 0.5 * static_cast<double>(dim) - 1);
-  return std::max(unit_of(sizes.largest, kMaxInteger), by_sum * (1 + 1e-12));
+/// The same for 16 bits, and such that the sum of magnitudes keeps its limit: before rounding it is
+/// at most sqrt(dim) * norm (Cauchy-Schwarz), and rounding adds at most 1/2 a component.
+double fine_unit(double largest, double norm, size_t dim) noexcept {
+  const auto components = static_cast<double>(dim);
+  const double by_sum = std::sqrt(components) * norm / (kMaxIntegerSum - 0.5 * components - 1);
+  return std::max(unit_of(largest, kMaxInteger), by_sum * (1 + 1e-11));
 }
 
 /// Splits n = 256 * hi + lo with balanced digits, -128..127.
@@ -93,12 +73,6 @@ void split(const int16_t* wide, size_t count, int8_t* hi, int8_t* lo) noexcept {
     lo[j] = static_cast<int8_t>(low);
     hi[j] = static_cast<int8_t>((wide[j] - low) >> 8);
   }
-}
-
-bool all_finite(VectorView vector) noexcept {
-  bool finite = true;
-  for (const float x : vector) finite &= std::fabs(x) <= std::numeric_limits<float>::max();
-  return finite;
 }
 
 /// A limit that e is compared with: widened for the float sums that follow.
@@ -114,14 +88,16 @@ Result<U8Query> U8Query::create(const U8Codec& codec, VectorView vector,
     return Status::invalid_argument(
         base::str_cat("query: dim ", vector.size(), ", expected ", codec.dim()));
   }
-  if (!all_finite(vector)) {
+  // Sums of squares of floats do not overflow in double.
+  const double square = kernels.dot_f32(vector.data(), vector.data(), vector.size());
+  if (!std::isfinite(square)) {
     return Status::invalid_argument("query: NaN or infinity among its components");
   }
   U8Query query(codec, kernels);
   if (codec.metric() == Metric::kL1 || codec.metric() == Metric::kHamming) {
     LOCI_RETURN_IF_ERROR(query.prepare_codes(codec, vector));
   } else {
-    LOCI_RETURN_IF_ERROR(query.prepare_dot(codec, vector));
+    LOCI_RETURN_IF_ERROR(query.prepare_dot(codec, vector, square));
   }
   query.set_threshold(kInfinity);
   return query;
@@ -137,10 +113,10 @@ Status U8Query::prepare_codes(const U8Codec& codec, VectorView vector) {
   return {};
 }
 
-Status U8Query::prepare_dot(const U8Codec& codec, VectorView vector) {
+Status U8Query::prepare_dot(const U8Codec& codec, VectorView vector, double square) {
   double unit = 1;
   if (metric_ == Metric::kCosine || metric_ == Metric::kAngular) {
-    unit = 1.0 / std::sqrt(dot(vector, vector));
+    unit = 1.0 / std::sqrt(square);
     if (!std::isfinite(unit)) {
       return Status::invalid_argument("query: a zero vector has no direction");
     }
@@ -155,26 +131,33 @@ Status U8Query::prepare_dot(const U8Codec& codec, VectorView vector) {
   planes_ = {hi, lo, wide};
   coarse_ = coarse;
 
-  const bool rows_only = metric_ == Metric::kDot;  // the origin is the rows' alone
-  const Sizes sizes = place(vector, unit, rows_only ? VectorView() : codec.origin(), x);
-  if (rows_only) {
-    origin_dot_ = dot(vector, codec.origin());
-    origin_slack_ =
-        kExactSlack * std::sqrt(sizes.norm2) * std::sqrt(dot(codec.origin(), codec.origin()));
+  const VectorView origin = codec.origin();
+  if (metric_ == Metric::kDot) {  // the origin is the rows' alone
+    const double origin2 = kernels_->dot_f32(origin.data(), origin.data(), dim_);
+    origin_dot_ = kernels_->dot_f32(vector.data(), origin.data(), dim_);
+    origin_slack_ = kExactSlack * std::sqrt(square) * std::sqrt(origin2);
+    for (size_t j = 0; j < dim_; ++j) x[j] = static_cast<double>(vector[j]);
+    norm2_ = square;
+  } else {
+    for (size_t j = 0; j < dim_; ++j) {
+      x[j] = static_cast<double>(vector[j]) * unit - static_cast<double>(origin[j]);
+    }
+    norm2_ = norm2_of({x, dim_});
   }
-  const auto describe = [](double scale, const Rounded& rounded, Level& level) {
-    level.scale = scale;
-    level.sum = rounded.sum;
-    level.coded2 = scale * scale * rounded.square;
-    level.err = std::sqrt(rounded.lost2) * (1 + kExactSlack);
-  };
-  const double coarse_scale = unit_of(sizes.largest, 127);
-  const double fine_scale = fine_unit(sizes, dim_);
-  describe(coarse_scale, round_to({x, dim_}, coarse_scale, coarse), scan_);
-  describe(fine_scale, round_to({x, dim_}, fine_scale, wide), fine_);
-  split(wide, dim_, hi, lo);
-  norm2_ = sizes.norm2;
   norm_ = std::sqrt(norm2_) * (1 + kExactSlack);
+  const double largest = largest_of({x, dim_});
+  const auto round = [&](double scale, Level& level) {
+    simd::RoundingSums sums;
+    kernels_->round_to_units(x, dim_, scale, wide, &sums);
+    level.scale = scale;
+    level.sum = sums.sum;
+    level.coded2 = scale * scale * sums.square;
+    level.err = std::sqrt(sums.lost2) * (1 + kExactSlack);
+  };
+  round(unit_of(largest, 127), scan_);
+  std::copy_n(wide, dim_, coarse);  // within a byte
+  round(fine_unit(largest, norm_, dim_), fine_);
+  split(wide, dim_, hi, lo);
   prepare_test(scan_);
   prepare_test(fine_);
   return {};

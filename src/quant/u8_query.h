@@ -96,7 +96,7 @@ class U8Query {
         dim_(codec.dim()),
         stride_(codec.stride()),
         kernels_(&kernels) {}
-  Status prepare_dot(const U8Codec& codec, VectorView vector);
+  Status prepare_dot(const U8Codec& codec, VectorView vector, double square);
   Status prepare_codes(const U8Codec& codec, VectorView vector);
   void prepare_test(Level& level) const noexcept;
   [[nodiscard]] Bounds bounds(const RowParams& row, int32_t raw) const noexcept;
