@@ -328,6 +328,8 @@ double VectorColumn::norm(size_t slot) const noexcept {
 size_t VectorColumn::memory_bytes() const noexcept {
   size_t bytes = present_.memory_bytes() + chunks_.capacity() * sizeof(Chunk) +
                  staged_.capacity() * sizeof(float) + staged_bits_.capacity();
+  // The origin, and what it is fitted with.
+  if (two_planes()) bytes += dim() * (2 * sizeof(float) + sizeof(double));
   for (const Chunk& chunk : chunks_) {
     bytes += chunk.codes.size() + chunk.low.size() + chunk.params.size() + chunk.fine.size() +
              chunk.norms.size() + chunk.vectors.size();

@@ -69,8 +69,9 @@
 //   (vii) The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
-// Why this code: it needs no training, rows are coded one by one as they come. 4 bits a component
-// leave one row in some dozens to tens of thousands, 8 bits some tens of rows in all.
+// Why this code: it needs no training, rows are coded one by one as they come. Around a fitting
+// origin 4 bits a component leave some tens or hundreds of rows of tens of thousands, 8 bits hardly
+// more than are asked for.
 // Cost: encode O(dim), no allocation. Tested by u8_codec_test.cc (bounds, every tier).
 #include "quant/u8_codec.h"
 

@@ -282,7 +282,7 @@ void place_origin(U8Codec& codec, const std::vector<std::vector<float>>& rows, i
   if (origin.empty() || round % 3 == 0) return;
   for (size_t j = 0; j < origin.size(); ++j) {
     const float other = static_cast<float>(j % 7) * 0.01F - 0.02F;
-    // The mean may be an infinity of huge rows: an origin is finite.
+    // In double: sums of huge rows are beyond a float, their mean is not.
     double mean = 0;
     for (const auto& row : rows) mean += row[j] / static_cast<double>(rows.size());
     origin[j] = round % 3 == 1 ? static_cast<float>(mean) : other;
