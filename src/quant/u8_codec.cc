@@ -31,7 +31,7 @@
 //            than q is to the origin, (b) for the others.
 //            2 E ||x^|| <= E (||x^||^2 / ||q|| + ||q||) makes (b) linear in what a row stores.
 //   cosine, angular: 1 - cos = ||q - x||^2 / 2 for unit vectors: l2's bounds, halved.
-//   dot:     -p - ||q|| err - E ||x^||.
+//   dot:     -p - <q, o> - ||q|| err - E ||x^||.
 //   l1:      both are coded on one grid, q^ = lo + step * k, and sum |x^ - q^| = step * SAD; the
 //            triangle inequality of the L1 norm gives |true - step * SAD| <= err + E in L1 norms.
 //   hamming: exact.
