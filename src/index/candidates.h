@@ -48,9 +48,11 @@ class CandidateSearch {
  private:
   // Blocks that are scanned before any of their rows is refined. 8,192 rows of 384 components are
   // 1.5 MB of coarse codes: still in a second-level cache of 2 MB when rows are refined.
-  static constexpr size_t kGroupBlocks = 8;
+  static constexpr size_t kGroupBlocks = 4;
 
   [[nodiscard]] BlockRows block_rows(size_t block) const noexcept;
+  void refine_alone(size_t block);
+  [[nodiscard]] size_t list_allowed(const BlockMask& mask) noexcept;
   void scan_group(size_t first_block);
   [[nodiscard]] std::span<int32_t> raw_of(size_t in_group) noexcept;
   [[nodiscard]] quant::RowBlock rows_of(const BlockRows& block) const noexcept;
@@ -58,6 +60,7 @@ class CandidateSearch {
   void estimate_group();
   void pick_nearest(size_t wanted);
   void collect_block(size_t in_group);
+  void refine(const BlockRows& block, std::span<const int32_t> raw, size_t count);
   void note_upper(double upper);
   void lower_threshold();
 

@@ -58,6 +58,7 @@ Result<VectorColumn> VectorColumn::create(ColumnLayout layout) {
   const size_t dim = column.dim();
   if (column.layout_.metric != Metric::kCustom) {
     LOCI_ASSIGN_OR_RETURN(column.codec_, quant::U8Codec::create(column.layout_.metric, dim));
+    if (column.two_planes()) column.origin_fit_ = OriginFit(dim);
   }
   const size_t scanned_bytes = column.codec_.has_value() ? column.codec_->stride() : dim * 4;
   const size_t rows = std::max(kBlockRows, base::Buffer::kHugePage / scanned_bytes);
@@ -217,6 +218,7 @@ void VectorColumn::commit(size_t slot) noexcept {
             chunk.vectors.as<float>().begin() + static_cast<ptrdiff_t>(at * dim()));
   if (!codec_.has_value()) return;
   encode(slot);
+  if (two_planes()) fit_origin(slot);
   if (layout_.metric == Metric::kL1) {
     note_range(staged_);
     refit_grid();
@@ -244,15 +246,28 @@ void VectorColumn::refit_grid() noexcept {
   // A range too wide for float is refused; the old grid stays sound.
   Result<quant::U8Codec> codec = quant::U8Codec::create(Metric::kL1, dim(), range);
   if (!codec.has_value()) return;
-  for (const Chunk& chunk : chunks_) {
-    if (Status status = verify(chunk); !status.ok()) damage_ = std::move(status);
-  }
   codec_ = *std::move(codec);
   grid_.range = range;
   grid_.clamped = 0;
+  encode_all();
+}
+
+void VectorColumn::encode_all() noexcept {
+  for (const Chunk& chunk : chunks_) {
+    if (Status status = verify(chunk); !status.ok()) damage_ = std::move(status);
+  }
   for (size_t slot = 0; slot < slots_; ++slot) {
     if (present_.test(slot)) encode(slot);
   }
+}
+
+void VectorColumn::fit_origin(size_t slot) noexcept {
+  const double scale = has_norms() ? 1.0 / norm(slot) : 1.0;
+  if (!std::isfinite(scale)) return;
+  origin_fit_.note(staged_, scale, rows(slot, 1).fine->step == 1.0F);
+  if (!origin_fit_.due(codec_->origin())) return;
+  codec_->set_origin(origin_fit_.mean());
+  encode_all();
 }
 
 void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
@@ -328,6 +343,8 @@ double VectorColumn::norm(size_t slot) const noexcept {
 size_t VectorColumn::memory_bytes() const noexcept {
   size_t bytes = present_.memory_bytes() + chunks_.capacity() * sizeof(Chunk) +
                  staged_.capacity() * sizeof(float) + staged_bits_.capacity();
+  // The origin, and what it is fitted with.
+  if (two_planes()) bytes += dim() * (2 * sizeof(float) + sizeof(double));
   for (const Chunk& chunk : chunks_) {
     bytes += chunk.codes.size() + chunk.low.size() + chunk.params.size() + chunk.fine.size() +
              chunk.norms.size() + chunk.vectors.size();
@@ -335,8 +352,8 @@ size_t VectorColumn::memory_bytes() const noexcept {
   return bytes;
 }
 
-// The distance from a vector (of unit length, where lengths do not count) to what its code, of
-// scans or the fine one, decodes to, in the norm of the metric.
+// The distance from a vector (of unit length, where lengths do not count, less the origin) to what
+// its code, of scans or the fine one, decodes to, in the norm of the metric.
 double VectorColumn::decoding_error(size_t slot, bool fine) const noexcept {
   const quant::RowBlock row = rows(slot, 1);
   const float* full = vector(slot);
@@ -351,7 +368,8 @@ double VectorColumn::decoding_error(size_t slot, bool fine) const noexcept {
   for (size_t j = 0; j < dim(); ++j) {
     unsigned code = two_planes() ? quant::half_byte(row.high, j) : row.high[j];
     if (fine) code = 16 * code + quant::half_byte(row.low, j);
-    const double lost = std::abs(double{full[j]} * scale - (lo + step * code));
+    const double origin = two_planes() ? double{codec_->origin()[j]} : 0.0;
+    const double lost = std::abs(double{full[j]} * scale - origin - (lo + step * code));
     l1 += lost;
     l2 += lost * lost;
   }

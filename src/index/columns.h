@@ -13,6 +13,7 @@
 #include "base/aligned.h"
 #include "index/bits.h"
 #include "index/image.h"
+#include "index/origin_fit.h"
 #include "index/snapshot_file.h"
 #include "quant/u8_codec.h"
 #include "quant/u8_query.h"
@@ -110,8 +111,8 @@ class VectorColumn {
   [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
   Status save_chunk(const SegmentKey& codes, const Chunk& chunk, size_t used,
                     SnapshotWriter& out) const;
-  Status save_grid(uint32_t number, SnapshotWriter& out) const;
-  Status load_grid(uint32_t number, SnapshotFile& from);
+  Status save_fit(uint32_t number, SnapshotWriter& out) const;
+  Status load_fit(uint32_t number, SnapshotFile& from);
   Result<Chunk> load_chunk(uint32_t number, size_t part,
                            const std::shared_ptr<SnapshotFile>& from) const;
   [[nodiscard]] static Status verify(const Chunk& chunk);
@@ -120,6 +121,8 @@ class VectorColumn {
   void encode(size_t slot) noexcept;
   void note_range(VectorView vector) noexcept;
   void refit_grid() noexcept;
+  void fit_origin(size_t slot) noexcept;
+  void encode_all() noexcept;
   [[nodiscard]] double decoding_error(size_t slot, bool fine) const noexcept;
   [[nodiscard]] bool padded_with_zeros(const uint8_t* code) const noexcept;
   [[nodiscard]] Status check_slot(size_t slot) const;
@@ -138,6 +141,7 @@ class VectorColumn {
   std::vector<Chunk> chunks_;
   SlotBits present_;
   Grid grid_;
+  OriginFit origin_fit_{0};
   std::vector<float> staged_;         ///< decoded floats ...
   std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
   bool staged_present_ = false;

@@ -67,22 +67,26 @@ Status VectorColumn::save_chunk(const SegmentKey& codes, const Chunk& chunk, siz
   return out.add(key, chunk.rows, base::ByteSpan(copy.data(), copy.size()));
 }
 
-Status VectorColumn::save_grid(uint32_t number, SnapshotWriter& out) const {
-  base::ByteWriter grid;
-  for (const quant::U8Range& range : {grid_.range, grid_.seen}) {
-    grid.f32le(range.min);
-    grid.f32le(range.max);
+Status VectorColumn::save_fit(uint32_t number, SnapshotWriter& out) const {
+  base::ByteWriter fit;
+  if (two_planes()) {
+    fit.f32le_array(codec_->origin());
+    origin_fit_.save(fit);
   }
-  grid.u64le(grid_.clamped);
-  grid.u64le(grid_.rows_at_fit);
-  return out.add({SegmentKind::kGrid, number, 0}, 1, grid.view());
+  for (const quant::U8Range& range : {grid_.range, grid_.seen}) {
+    fit.f32le(range.min);
+    fit.f32le(range.max);
+  }
+  fit.u64le(grid_.clamped);
+  fit.u64le(grid_.rows_at_fit);
+  return out.add({SegmentKind::kFit, number, 0}, 1, fit.view());
 }
 
 Status VectorColumn::save(uint32_t number, SnapshotWriter& out) const {
   const std::span<const uint64_t> words = present_.words();
   LOCI_RETURN_IF_ERROR(
       out.add({SegmentKind::kPresent, number, 0}, words.size(), words_as_bytes(words)));
-  if (layout_.metric == Metric::kL1) LOCI_RETURN_IF_ERROR(save_grid(number, out));
+  if (codec_.has_value()) LOCI_RETURN_IF_ERROR(save_fit(number, out));
   for (size_t part = 0; part << chunk_shift_ < slots_; ++part) {
     const Chunk& chunk = chunks_[part];
     LOCI_RETURN_IF_ERROR(verify(chunk));  // a damaged chunk must not get a fresh checksum
@@ -92,18 +96,25 @@ Status VectorColumn::save(uint32_t number, SnapshotWriter& out) const {
   return {};
 }
 
-Status VectorColumn::load_grid(uint32_t number, SnapshotFile& from) {
+Status VectorColumn::load_fit(uint32_t number, SnapshotFile& from) {
   LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment segment,
-                        from.read({SegmentKind::kGrid, number, 0}));
+                        from.read({SegmentKind::kFit, number, 0}));
   base::ByteReader in{base::ByteSpan(segment.bytes)};
+  if (two_planes()) {
+    std::vector<float> origin(dim());
+    in.f32le_array(origin);
+    codec_->set_origin(origin);
+    origin_fit_.load(in);
+  }
   for (quant::U8Range* range : {&grid_.range, &grid_.seen}) {
     range->min = in.f32le();
     range->max = in.f32le();
   }
-  grid_.clamped = in.u64le();
-  grid_.rows_at_fit = in.u64le();
-  if (!in.ok()) return Status::corruption("snapshot: a grid is cut off");
-  if (grid_.rows_at_fit == 0 && grid_.clamped == 0) return {};  // of no vector yet
+  grid_.clamped = static_cast<size_t>(in.u64le());
+  grid_.rows_at_fit = static_cast<size_t>(in.u64le());
+  if (!in.ok()) return Status::corruption("snapshot: what codes are relative to is cut off");
+  const bool fitted = grid_.rows_at_fit != 0 || grid_.clamped != 0;
+  if (layout_.metric != Metric::kL1 || !fitted) return {};
   LOCI_ASSIGN_OR_RETURN(codec_, quant::U8Codec::create(Metric::kL1, dim(), grid_.range));
   return {};
 }
@@ -152,7 +163,7 @@ Status VectorColumn::load(uint32_t number, const std::shared_ptr<SnapshotFile>& 
   LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment present,
                         from->read({SegmentKind::kPresent, number, 0}));
   LOCI_RETURN_IF_ERROR(present_.assign(present.bytes, slots));
-  if (layout_.metric == Metric::kL1) LOCI_RETURN_IF_ERROR(load_grid(number, *from));
+  if (codec_.has_value()) LOCI_RETURN_IF_ERROR(load_fit(number, *from));
   const size_t full = size_t{1} << chunk_shift_;
   for (size_t part = 0; part << chunk_shift_ < slots; ++part) {
     LOCI_ASSIGN_OR_RETURN(Chunk chunk, load_chunk(number, part, from));

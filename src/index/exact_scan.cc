@@ -25,7 +25,8 @@
 //      bounds; uppers go into a heap of k, which lowers the threshold.
 //   4. After the last block: candidates still below the threshold are ranked by lower bound and
 //      re-ranked by full vector, the next vectors being fetched meanwhile.
-// l1 has one plane, of 8 bits, and step 3 only computes bounds. Hamming codes are the vectors:
+// Where a filter leaves few rows in all, step 3 takes them without 1 and 2. l1 has one plane, of 8
+// bits, and step 3 only computes bounds. Hamming codes are the vectors:
 // step 1 gives the distance. A custom metric sees every row.
 //
 // Invariants: (1) the threshold, widened for rounding, is never below the k-th true distance or

@@ -63,7 +63,7 @@ struct ScanOutcome {
   double scan_us = 0;
 };
 
-/// The rows of one source in memory, laid out for scanning: per vector column 8-bit codes with
+/// The rows of one source in memory, laid out for scanning: per vector column codes with
 /// error bounds and the full vectors, per filter column its values, one slot a row.
 ///
 /// Threads: search() beside search(); put(), erase() and clear() alone (the owner locks).

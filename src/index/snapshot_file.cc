@@ -49,8 +49,8 @@ std::string_view kind_name(SegmentKind kind) {
       return "archived rows";
     case SegmentKind::kPresent:
       return "rows with a vector";
-    case SegmentKind::kGrid:
-      return "grid";
+    case SegmentKind::kFit:
+      return "what codes are relative to";
     case SegmentKind::kCodes:
       return "codes";
     case SegmentKind::kVectors:

@@ -37,7 +37,7 @@ enum class SegmentKind : uint32_t {
   kRowIds = 1,
   kArchived = 2,
   kPresent = 3,     ///< of a vector column: which slots have a vector
-  kGrid = 4,        ///< of a vector column under l1
+  kFit = 4,         ///< of a vector column: what its codes are relative to
   kCodes = 5,       ///< of a chunk of a vector column: codes and their parameters
   kVectors = 6,     ///< of a chunk of a vector column: float32
   kFieldNulls = 7,  ///< of a filter column

@@ -11,7 +11,7 @@
 namespace loci::quant {
 
 /// 128 units of float rounding (2^-24 each): what one evaluation of the select test may be off, in
-/// units of the magnitudes that enter it. The proof needs 104.
+/// units of the magnitudes that enter it. The proof needs 80.
 inline constexpr double kSlack = 128.0 / (1 << 24);
 /// Relative widening of a bound that float arithmetic then multiplies and adds to a few times.
 inline constexpr double kWiden = 1e-6;

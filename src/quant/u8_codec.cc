@@ -14,6 +14,13 @@
 // follows holds for either resolution, with its own x^, lo, step, err, q^, s, n and E; the largest
 // code is called top: 255 or 15.
 //
+// The origin. Vectors of one source share much: on notes384 the mean has two thirds of the rows'
+// squared length. So what is coded is x - o, with an origin o that the codec has; it may be any
+// vector, and the nearer it is to the rows the less is lost. For l2, cosine and angular (there
+// after scaling to unit length) q moves along, as ||(q - o) - (x - o)|| = ||q - x||: below, read
+// q - o for q and x - o for x. For dot only rows move: <q, x> = <q, x - o> + <q, o>, and the last
+// term is a number of the query's.
+//
 // 2. The bounds, in exact arithmetic. Let p = <q^, x^> = s * (lo * sum n + step * D), where the
 // integer D = sum n[j] * c[j] is what the scan computes, and d^2 = ||q^||^2 + ||x^||^2 - 2p.
 //   (a) Triangle:  | ||q - x|| - d |  <=  err + E,   as q - x = (q^ - x^) + (q - q^) - (x - x^).
@@ -24,7 +31,7 @@
 //            than q is to the origin, (b) for the others.
 //            2 E ||x^|| <= E (||x^||^2 / ||q|| + ||q||) makes (b) linear in what a row stores.
 //   cosine, angular: 1 - cos = ||q - x||^2 / 2 for unit vectors: l2's bounds, halved.
-//   dot:     -p - ||q|| err - E ||x^||.
+//   dot:     -p - <q, o> - ||q|| err - E ||x^||.
 //   l1:      both are coded on one grid, q^ = lo + step * k, and sum |x^ - q^| = step * SAD; the
 //            triangle inequality of the L1 norm gives |true - step * SAD| <= err + E in L1 norms.
 //   hamming: exact.
@@ -54,19 +61,23 @@
 //   every
 //         comparison with infinity or NaN keeps the row. Underflow: lo and step are normal floats
 //         or zero, s >= FLT_MIN, so only products underflow, by at most 2^-149 each: kTiny.
-//   (vi)  The caller compares with distances from the double kernels, off by 1e-12 relative to
+//   (vi)  x - o is taken in double. For l2 and dot it is the difference of two floats, off by 2^-53
+//         of itself at most. For cosine the scaled x and q are off by 2^-51 of their unit length,
+//         which changes d^2 by less than 1e-14: kExactSlack in the threshold exceeds that. For dot
+//         <q, o> and the caller's own <q, x> are off by 1e-12 ||q|| (||o|| + ||x - o||) each: limit
+//         gains kExactSlack ||q|| ||o||, the rest is in kSlack M.
+//   (vii) The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
-// Why this code: it needs no training, rows are coded one by one as they come. 4 bits a component
-// leave one row in some dozens to tens of thousands, 8 bits some tens of rows in all.
+// Why this code: it needs no training, rows are coded one by one as they come. Around a fitting
+// origin 4 bits a component leave some tens or hundreds of rows of tens of thousands, 8 bits hardly
+// more than are asked for.
 // Cost: encode O(dim), no allocation. Tested by u8_codec_test.cc (bounds, every tier).
 #include "quant/u8_codec.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "base/aligned.h"
 #include "base/limits.h"
@@ -78,42 +89,6 @@ namespace loci::quant {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// Least, greatest and norm of a row, and whether all its components are whole numbers.
-struct RowSummary {
-  double min = 0;
-  double max = 0;
-  double norm2 = 0;
-  bool integral = false;
-};
-
-/// Sums and extremes in lanes, so that the compiler may take several components at a time.
-RowSummary summarize(VectorView row) noexcept {
-  constexpr size_t kLanes = 8;
-  std::array<float, kLanes> least{};
-  std::array<float, kLanes> greatest{};
-  std::array<double, kLanes> norm2{};
-  std::array<float, kLanes> fraction{};
-  least.fill(row[0]);
-  greatest.fill(row[0]);
-  const auto take = [&](float x, size_t lane) noexcept {
-    least[lane] = x < least[lane] ? x : least[lane];
-    greatest[lane] = x > greatest[lane] ? x : greatest[lane];
-    norm2[lane] += static_cast<double>(x) * static_cast<double>(x);
-    // Adding and taking away 1.5 * 2^23 rounds what is below 2^22 to a whole number.
-    const float whole = (x + 0x1.8p23F) - 0x1.8p23F;
-    fraction[lane] += std::fabs(x - whole);
-  };
-  size_t j = 0;
-  for (; j + kLanes <= row.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(row[j + lane], lane);
-  }
-  for (size_t lane = 0; j + lane < row.size(); ++lane) take(row[j + lane], lane);
-  return {*std::min_element(least.begin(), least.end()),
-          *std::max_element(greatest.begin(), greatest.end()),
-          std::accumulate(norm2.begin(), norm2.end(), 0.0),
-          std::all_of(fraction.begin(), fraction.end(), [](float f) { return f == 0; })};
-}
 
 /// Rounds to the nearest code. `value` is finite or NaN (which gives 0).
 uint8_t to_code(double value) noexcept {
@@ -161,128 +136,74 @@ RowParams encode_grid(VectorView row, float lo, float step, std::span<uint8_t> c
   return params;
 }
 
-/// What one resolution lost and kept: ||x - x^||^2, ||x^||^2.
-struct Loss {
-  double lost2 = 0;
-  double coded2 = 0;
-};
-
-/// Sums over components, kept apart in lanes so that the compiler may take several at a time.
-struct Lanes {
-  static constexpr size_t kCount = 8;
-  std::array<double, kCount> fine_lost2{};
-  std::array<double, kCount> fine_coded2{};
-  std::array<double, kCount> scan_lost2{};
-  std::array<double, kCount> scan_coded2{};
-};
-
-double sum(const std::array<double, Lanes::kCount>& lanes) noexcept {
-  return std::accumulate(lanes.begin(), lanes.end(), 0.0);
-}
-
-/// Codes `count` components, all of them finite, into bytes. Components number 8 i + k go to lane
-/// k.
-void code_components(const float* row, size_t count, double scale, const CodedRow& params,
-                     uint8_t* codes, Lanes* lanes) noexcept {
-  const double lo = params.fine.lo;
-  const double step = params.fine.step;
-  const double inverse = 1.0 / step;
-  const double scan_lo = params.scan.lo;
-  const double scan_step = params.scan.step;
-  const auto code_one = [&](size_t j, size_t lane) noexcept {
-    const double x = static_cast<double>(row[j]) * scale;
-    const double rounded = std::min(std::max((x - lo) * inverse + 0.5, 0.0), 255.0);
-    const auto code = static_cast<int32_t>(rounded);
-    const double fine = lo + step * code;
-    const double scan = scan_lo + scan_step * (code >> 4);
-    codes[j] = static_cast<uint8_t>(code);
-    lanes->fine_lost2[lane] += (x - fine) * (x - fine);
-    lanes->fine_coded2[lane] += fine * fine;
-    lanes->scan_lost2[lane] += (x - scan) * (x - scan);
-    lanes->scan_coded2[lane] += scan * scan;
-  };
-  size_t j = 0;
-  for (; j + Lanes::kCount <= count; j += Lanes::kCount) {
-    for (size_t lane = 0; lane < Lanes::kCount; ++lane) code_one(j + lane, lane);
-  }
-  for (size_t lane = 0; j + lane < count; ++lane) code_one(j + lane, lane);
-}
-
-/// Codes a row into the planes; what was lost, by resolution.
-std::array<Loss, 2> fill_planes(VectorView row, double scale, const CodedRow& params, uint8_t* high,
-                                uint8_t* low) noexcept {
-  Lanes lanes;
-  std::array<uint8_t, 128> codes{};
-  for (size_t j = 0; j < row.size(); j += 128) {
-    const size_t count = std::min<size_t>(128, row.size() - j);
-    if (count < 128) codes.fill(0);
-    code_components(row.data() + j, count, scale, params, codes.data(), &lanes);
-    uint8_t* const high_line = high + j / 2;
-    uint8_t* const low_line = low + j / 2;
-    for (size_t b = 0; b < 64; ++b) {
-      high_line[b] = static_cast<uint8_t>((codes[b] >> 4) | (codes[b + 64] & 0xF0));
-      low_line[b] = static_cast<uint8_t>((codes[b] & 15) | (codes[b + 64] << 4));
-    }
-  }
-  return {Loss{sum(lanes.scan_lost2), sum(lanes.scan_coded2)},
-          Loss{sum(lanes.fine_lost2), sum(lanes.fine_coded2)}};
-}
-
-/// Completes lo and step by what a resolution lost; `true2` is ||x||^2.
-void complete(Metric metric, double m2, const Loss& loss, double true2,
+/// Completes lo and step by what a resolution lost and kept; `true2` is ||x||^2.
+void complete(Metric metric, double m2, double lost2, double coded2, double true2,
               RowParams* params) noexcept {
-  const double err = std::sqrt(loss.lost2) + kSlack * std::sqrt(m2);
+  const double err = std::sqrt(lost2) + kSlack * std::sqrt(m2);
   params->err = round_up_float(err * (1 + kWiden) + kTiny);
   if (metric == Metric::kDot) {
-    params->aux = round_up_float(std::sqrt(std::max(true2, loss.coded2)) * (1 + kWiden));
+    params->aux = round_up_float(std::sqrt(std::max(true2, coded2)) * (1 + kWiden));
   } else {
-    params->aux = round_down_float(loss.coded2 - kSlack * m2);
-    params->delta = round_down_float(true2 - loss.coded2 - 3 * kSlack * m2);
+    params->aux = round_down_float(coded2 - kSlack * m2);
+    params->delta = round_down_float(true2 - coded2 - 3 * kSlack * m2);
   }
 }
 
-CodedRow encode_fitted(Metric metric, VectorView row, uint8_t* high, uint8_t* low) noexcept {
-  const RowSummary summary = summarize(row);
-  const double scale = unit_length(metric) ? 1.0 / std::sqrt(summary.norm2) : 1.0;
+CodedRow encode_fitted(Metric metric, const simd::Kernels& kernels, simd::CodingRow row,
+                       uint8_t* high, uint8_t* low) noexcept {
+  if (unit_length(metric)) row.scale = 1.0 / std::sqrt(kernels.dot_f32(row.row, row.row, row.dim));
+  if (!std::isfinite(row.scale)) return {unbounded(), unbounded()};
+  simd::RowSummary summary;
+  kernels.summarize_f32(row, &summary);
   // Non-finite components make norm2 non-finite (a NaN may escape min and max).
-  if (!std::isfinite(summary.norm2) || !std::isfinite(scale)) return {unbounded(), unbounded()};
+  if (!(summary.norm2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   CodedRow params;
   RowParams& fine = params.fine;
   RowParams& scan = params.scan;
-  fine.lo = flush(summary.min * scale);
-  const double span = summary.max * scale - static_cast<double>(fine.lo);
-  const bool whole = summary.integral && scale == 1.0 && span <= 255.0;
+  fine.lo = flush(summary.min);
+  const double span = summary.max - static_cast<double>(fine.lo);
+  const bool whole = summary.fraction == 0 && row.scale == 1.0 && span <= 255.0;
   fine.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
-  const double m2 = magnitude2(row.size(), fine.lo, fine.step, 255);
-  const double true2 = summary.norm2 * scale * scale;
-  if (!(m2 <= kMaxNorm2) || !(true2 <= kMaxNorm2)) return {unbounded(), unbounded()};
+  const double m2 = magnitude2(row.dim, fine.lo, fine.step, 255);
+  if (!(m2 <= kMaxNorm2)) return {unbounded(), unbounded()};
   scan.lo = flush(static_cast<double>(fine.lo) + 7.5 * static_cast<double>(fine.step));
   scan.step = 16 * fine.step;
 
-  const std::array<Loss, 2> losses = fill_planes(row, scale, params, high, low);
-  complete(metric, magnitude2(row.size(), scan.lo, scan.step, 15), losses[0], true2, &scan);
-  complete(metric, m2, losses[1], true2, &fine);
+  simd::CodeLoss loss;
+  kernels.encode_u8(row,
+                    {.lo = fine.lo,
+                     .step = fine.step,
+                     .inverse = 1.0 / static_cast<double>(fine.step),
+                     .scan_lo = scan.lo,
+                     .scan_step = scan.step},
+                    high, low, &loss);
+  const double scan_m2 = magnitude2(row.dim, scan.lo, scan.step, 15);
+  complete(metric, scan_m2, loss.scan_lost2, loss.scan_coded2, summary.norm2, &scan);
+  complete(metric, m2, loss.fine_lost2, loss.fine_coded2, summary.norm2, &fine);
   return params;
 }
 
 }  // namespace
 
-U8Codec::U8Codec(Metric metric, size_t dim) noexcept
+U8Codec::U8Codec(Metric metric, size_t dim, const simd::Kernels& kernels) noexcept
     : metric_(metric),
       dim_(dim),
       two_planes_(metric != Metric::kL1 && metric != Metric::kHamming),
       stride_(two_planes_ ? base::round_up(dim, 2 * simd::kRowAlignment) / 2
                           : base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim,
-                                           simd::kRowAlignment)) {}
+                                           simd::kRowAlignment)),
+      kernels_(&kernels) {}
 
-Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
+Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range,
+                                const simd::Kernels& kernels) {
   if (metric == Metric::kCustom) {
     return Status::unsupported("metric 'custom' has no codec: it is compared in full");
   }
   if (dim == 0 || dim > base::kMaxDim) {
     return Status::invalid_argument(base::str_cat("dim ", dim, ", expected 1..", base::kMaxDim));
   }
-  U8Codec codec(metric, dim);
+  U8Codec codec(metric, dim, kernels);
+  if (codec.two_planes_) codec.origin_.resize(dim);
   if (metric == Metric::kL1) {
     const double span = static_cast<double>(range.max) - static_cast<double>(range.min);
     if (!std::isfinite(span) || span < 0) {
@@ -297,19 +218,24 @@ Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
 
 CodedRow U8Codec::encode(VectorView row, std::span<uint8_t> high,
                          std::span<uint8_t> low) const noexcept {
-  std::fill(high.begin(), high.end(), uint8_t{0});
-  std::fill(low.begin(), low.end(), uint8_t{0});
   if (row.size() != dim_ || high.size() < stride_ || (two_planes_ && low.size() < stride_)) {
     return {unbounded(), unbounded()};
   }
+  std::fill(high.begin(), high.end(), uint8_t{0});
+  std::fill(low.begin(), low.end(), uint8_t{0});
   switch (metric_) {
     case Metric::kHamming:
       return {encode_bits(row, high), {}};
     case Metric::kL1:
       return {encode_grid(row, grid_lo_, grid_step_, high), {}};
     default:
-      return encode_fitted(metric_, row, high.data(), low.data());
+      return encode_fitted(metric_, *kernels_, {row.data(), origin_.data(), dim_, 1}, high.data(),
+                           low.data());
   }
+}
+
+void U8Codec::set_origin(VectorView origin) noexcept {
+  if (origin.size() == origin_.size()) std::copy(origin.begin(), origin.end(), origin_.begin());
 }
 
 }  // namespace loci::quant

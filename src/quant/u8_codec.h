@@ -7,16 +7,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "loci/status.h"
 #include "loci/types.h"
+#include "simd/dispatch.h"
+#include "simd/kernels.h"
 
 namespace loci::quant {
 
 /// What a code needs beside its bytes. The meaning of aux and delta depends on the metric and is
-/// proven in u8_codec.cc.
+/// proven in u8_codec.cc, where x is the row less the origin.
 struct RowParams {
-  float lo = 0;  ///< component j is about lo + step * code[j]
+  float lo = 0;  ///< component j, less the origin's, is about lo + step * code[j]
   float step = 0;
   float err = 0;    ///< at least ||x - decoded x|| (L2 norm; L1 norm for kL1), rounding included
   float aux = 0;    ///< l2, cosine, angular: at most ||decoded x||^2; dot: at least ||x||
@@ -45,7 +48,7 @@ struct U8Range {
   float max = 1;
 };
 
-/// Encodes rows. Immutable; threads: any.
+/// Encodes rows. Threads: const methods from any.
 ///
 /// Distances here are *reduced*: monotone in the metric's distance and free of roots.
 ///   kL2 squared L2    kCosine, kAngular 1 - cos    kDot -dot    kL1, kHamming as they are
@@ -53,7 +56,8 @@ class U8Codec {
  public:
   /// kInvalidArgument: dim not in 1..8192, a range that is not finite or empty;
   /// kUnsupported: kCustom.
-  static Result<U8Codec> create(Metric metric, size_t dim, U8Range range = {});
+  static Result<U8Codec> create(Metric metric, size_t dim, U8Range range = {},
+                                const simd::Kernels& kernels = simd::kernels());
 
   [[nodiscard]] Metric metric() const noexcept { return metric_; }
   [[nodiscard]] size_t dim() const noexcept { return dim_; }
@@ -69,17 +73,26 @@ class U8Codec {
   [[nodiscard]] CodedRow encode(VectorView row, std::span<uint8_t> high,
                                 std::span<uint8_t> low) const noexcept;
 
+  /// What codes of two planes are relative to: dim() floats, at first zero. The nearer it is to
+  /// the rows, the less is lost; any origin is sound. Empty when there is one plane.
+  [[nodiscard]] VectorView origin() const noexcept { return origin_; }
+  /// Codes made before, and queries, no longer fit: make them anew. Nothing happens when `origin`
+  /// has not the length of origin().
+  void set_origin(VectorView origin) noexcept;
+
   /// The grid of kL1.
   [[nodiscard]] float grid_lo() const noexcept { return grid_lo_; }
   [[nodiscard]] float grid_step() const noexcept { return grid_step_; }
 
  private:
-  U8Codec(Metric metric, size_t dim) noexcept;
+  U8Codec(Metric metric, size_t dim, const simd::Kernels& kernels) noexcept;
 
   Metric metric_;
   size_t dim_;
   bool two_planes_;
   size_t stride_;
+  const simd::Kernels* kernels_;  // must outlive this
+  std::vector<float> origin_;
   float grid_lo_ = 0;
   float grid_step_ = 0;
 };

@@ -276,6 +276,25 @@ U8Codec make_codec(Metric metric, size_t dim, Data kind) {
   return *U8Codec::create(metric, dim, range);
 }
 
+/// Codes around nothing, around the rows' mean, or around something that is not theirs.
+void place_origin(U8Codec& codec, const std::vector<std::vector<float>>& rows, int round) {
+  std::vector<float> origin(codec.origin().size());
+  if (origin.empty() || round % 3 == 0) return;
+  for (size_t j = 0; j < origin.size(); ++j) {
+    const float other = static_cast<float>(j % 7) * 0.01F - 0.02F;
+    // In double: sums of huge rows are beyond a float, their mean is not.
+    double mean = 0;
+    for (const auto& row : rows) mean += row[j] / static_cast<double>(rows.size());
+    origin[j] = round % 3 == 1 ? static_cast<float>(mean) : other;
+  }
+  if (codec.metric() == Metric::kCosine || codec.metric() == Metric::kAngular) {
+    const double norm =
+        std::sqrt(std::inner_product(origin.begin(), origin.end(), origin.begin(), 0.0));
+    for (float& x : origin) x = norm > 0 ? static_cast<float>(x / norm * 0.8) : 0;
+  }
+  codec.set_origin(origin);
+}
+
 class U8CodecTest : public testing::TestWithParam<Metric> {};
 
 TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
@@ -286,7 +305,7 @@ TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
     const auto kind = static_cast<Data>(k);
     Looseness looseness;
     for (const size_t dim : {1, 2, 3, 8, 17, 64, 65, 100, 384}) {
-      const U8Codec codec = make_codec(metric, dim, kind);
+      U8Codec codec = make_codec(metric, dim, kind);
       for (int round = 0; round < 60; ++round) {
         SCOPED_TRACE(str_cat("seed ", kSeed, " data ", k, " dim ", dim, " round ", round));
         const auto other = static_cast<Data>(generator.uniform(0, 8));
@@ -296,6 +315,7 @@ TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
         const std::vector<float> vector = generator.vector(query_kind, dim, {});
         std::vector<std::vector<float>> rows = generator.rows(40, kind, dim, vector);
         rows.push_back(vector);
+        place_origin(codec, rows, round / 3);
         const CodedRows coded(codec, std::move(rows));
         const Result<U8Query> query = U8Query::create(codec, vector, simd::kernels());
         ASSERT_TRUE(query.has_value()) << query.error().to_string();
@@ -318,13 +338,14 @@ TEST_P(U8CodecTest, SelectNeverDropsARowAtOrBelowTheThresholdInAnyTier) {
     for (int k = 0; k < static_cast<int>(Data::kCount); ++k) {
       const auto kind = static_cast<Data>(k);
       for (const size_t dim : {1, 3, 17, 64, 100, 384}) {
-        const U8Codec codec = make_codec(metric, dim, kind);
+        U8Codec codec = make_codec(metric, dim, kind);
         for (int round = 0; round < 12; ++round) {
           SCOPED_TRACE(str_cat("seed ", kSeed, " tier ", kernels->tier, " data ", k, " dim ", dim));
           const Data query_kind = kind == Data::kDuplicates ? Data::kOffset : kind;
           const std::vector<float> vector = generator.vector(query_kind, dim, {});
           std::vector<std::vector<float>> rows = generator.rows(37, kind, dim, vector);
           rows.push_back(vector);
+          place_origin(codec, rows, round);
           const CodedRows coded(codec, std::move(rows));
           Result<U8Query> query = U8Query::create(codec, vector, *kernels);
           ASSERT_TRUE(query.has_value());

@@ -26,67 +26,31 @@ constexpr float kInfinityF = std::numeric_limits<float>::infinity();
 constexpr double kMaxInteger = 127 * 256 + 127;
 constexpr double kMaxIntegerSum = 2147483647.0 / 255.0;
 
-/// Largest component, sum of magnitudes and of squares, of a vector times `scale`.
-struct Sizes {
-  double largest = 0;
-  double sum = 0;
-  double norm2 = 0;
-};
+// Both in eight lanes: sums may not be reordered by the compiler, and a single running sum waits
+// for itself.
+constexpr size_t kLanes = 8;
 
-constexpr size_t kLanes = 8;  // sums in lanes, so that the compiler may take several at a time
-using LaneSums = std::array<double, kLanes>;
-
-double total(const LaneSums& sums) noexcept {
+double norm2_of(std::span<const double> x) noexcept {
+  std::array<double, kLanes> sums{};
+  size_t j = 0;
+  for (; j + kLanes <= x.size(); j += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += x[j + lane] * x[j + lane];
+  }
+  for (; j < x.size(); ++j) sums[0] += x[j] * x[j];
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-Sizes measure(VectorView vector, double scale) noexcept {
-  LaneSums largest{};
-  LaneSums sum{};
-  LaneSums norm2{};
-  const auto take = [&](float component, size_t lane) noexcept {
-    const double x = std::fabs(static_cast<double>(component)) * scale;
-    largest[lane] = x > largest[lane] ? x : largest[lane];
-    sum[lane] += x;
-    norm2[lane] += x * x;
-  };
+double largest_of(std::span<const double> x) noexcept {
+  std::array<double, kLanes> largest{};
   size_t j = 0;
-  for (; j + kLanes <= vector.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(vector[j + lane], lane);
+  for (; j + kLanes <= x.size(); j += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      const double size = std::fabs(x[j + lane]);
+      largest[lane] = size > largest[lane] ? size : largest[lane];
+    }
   }
-  for (size_t lane = 0; j + lane < vector.size(); ++lane) take(vector[j + lane], lane);
-  return {*std::max_element(largest.begin(), largest.end()), total(sum), total(norm2)};
-}
-
-/// What rounding a vector to integers gave.
-struct Rounded {
-  double sum = 0;     ///< of the integers
-  double square = 0;  ///< sum of their squares
-  double lost2 = 0;   ///< ||x - scale * integers||^2
-};
-
-/// Rounds each component (times `unit`) to the nearest multiple of `scale`; none exceeds Integer.
-template <typename Integer>
-Rounded round_to(VectorView vector, double unit, double scale, Integer* out) noexcept {
-  const double inverse = 1 / scale;
-  LaneSums sum{};
-  LaneSums square{};
-  LaneSums lost2{};
-  const auto take = [&](size_t j, size_t lane) noexcept {
-    const double x = static_cast<double>(vector[j]) * unit;
-    const auto integer = static_cast<int32_t>(x * inverse + (x < 0 ? -0.5 : 0.5));
-    const double n = integer;
-    out[j] = static_cast<Integer>(integer);
-    sum[lane] += n;
-    square[lane] += n * n;
-    lost2[lane] += (x - scale * n) * (x - scale * n);
-  };
-  size_t j = 0;
-  for (; j + kLanes <= vector.size(); j += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) take(j + lane, lane);
-  }
-  for (size_t lane = 0; j + lane < vector.size(); ++lane) take(j + lane, lane);
-  return {total(sum), total(square), total(lost2)};
+  for (; j < x.size(); ++j) largest[0] = std::max(largest[0], std::fabs(x[j]));
+  return *std::max_element(largest.begin(), largest.end());
 }
 
 /// The smallest unit whose integers are at most `most`.
@@ -94,10 +58,12 @@ double unit_of(double largest, double most) noexcept {
   return std::max(largest / most * (1 + 1e-12), static_cast<double>(FLT_MIN));
 }
 
-/// The same, and whose sum keeps its limit: rounding adds at most 1/2 a component.
-double fine_unit(const Sizes& sizes, size_t dim) noexcept {
-  const double by_sum = sizes.sum / (kMaxIntegerSum - 0.5 * static_cast<double>(dim) - 1);
-  return std::max(unit_of(sizes.largest, kMaxInteger), by_sum * (1 + 1e-12));
+/// The same for 16 bits, and such that the sum of magnitudes keeps its limit: before rounding it is
+/// at most sqrt(dim) * norm (Cauchy-Schwarz), and rounding adds at most 1/2 a component.
+double fine_unit(double largest, double norm, size_t dim) noexcept {
+  const auto components = static_cast<double>(dim);
+  const double by_sum = std::sqrt(components) * norm / (kMaxIntegerSum - 0.5 * components - 1);
+  return std::max(unit_of(largest, kMaxInteger), by_sum * (1 + 1e-11));
 }
 
 /// Splits n = 256 * hi + lo with balanced digits, -128..127.
@@ -107,12 +73,6 @@ void split(const int16_t* wide, size_t count, int8_t* hi, int8_t* lo) noexcept {
     lo[j] = static_cast<int8_t>(low);
     hi[j] = static_cast<int8_t>((wide[j] - low) >> 8);
   }
-}
-
-bool all_finite(VectorView vector) noexcept {
-  bool finite = true;
-  for (const float x : vector) finite &= std::fabs(x) <= std::numeric_limits<float>::max();
-  return finite;
 }
 
 /// A limit that e is compared with: widened for the float sums that follow.
@@ -128,14 +88,16 @@ Result<U8Query> U8Query::create(const U8Codec& codec, VectorView vector,
     return Status::invalid_argument(
         base::str_cat("query: dim ", vector.size(), ", expected ", codec.dim()));
   }
-  if (!all_finite(vector)) {
+  // Sums of squares of floats do not overflow in double.
+  const double square = kernels.dot_f32(vector.data(), vector.data(), vector.size());
+  if (!std::isfinite(square)) {
     return Status::invalid_argument("query: NaN or infinity among its components");
   }
   U8Query query(codec, kernels);
   if (codec.metric() == Metric::kL1 || codec.metric() == Metric::kHamming) {
     LOCI_RETURN_IF_ERROR(query.prepare_codes(codec, vector));
   } else {
-    LOCI_RETURN_IF_ERROR(query.prepare_dot(vector));
+    LOCI_RETURN_IF_ERROR(query.prepare_dot(codec, vector, square));
   }
   query.set_threshold(kInfinity);
   return query;
@@ -151,37 +113,51 @@ Status U8Query::prepare_codes(const U8Codec& codec, VectorView vector) {
   return {};
 }
 
-Status U8Query::prepare_dot(VectorView vector) {
+Status U8Query::prepare_dot(const U8Codec& codec, VectorView vector, double square) {
   double unit = 1;
   if (metric_ == Metric::kCosine || metric_ == Metric::kAngular) {
-    unit = 1.0 / std::sqrt(measure(vector, 1).norm2);
+    unit = 1.0 / std::sqrt(square);
     if (!std::isfinite(unit)) {
       return Status::invalid_argument("query: a zero vector has no direction");
     }
   }
-  const Sizes sizes = measure(vector, unit);
   const size_t padded = 2 * stride_;
-  LOCI_ASSIGN_OR_RETURN(memory_, base::Buffer::try_allocate(5 * padded));
+  LOCI_ASSIGN_OR_RETURN(memory_, base::Buffer::try_allocate(padded * (5 + sizeof(double))));
   auto* const wide = reinterpret_cast<int16_t*>(memory_.data());
   auto* const hi = reinterpret_cast<int8_t*>(memory_.data() + 2 * padded);
   auto* const lo = hi + padded;
   auto* const coarse = lo + padded;
+  auto* const x = reinterpret_cast<double*>(memory_.data() + 5 * padded);
   planes_ = {hi, lo, wide};
   coarse_ = coarse;
 
-  const auto describe = [](double scale, const Rounded& rounded, Level& level) {
-    level.scale = scale;
-    level.sum = rounded.sum;
-    level.coded2 = scale * scale * rounded.square;
-    level.err = std::sqrt(rounded.lost2) * (1 + kExactSlack);
-  };
-  const double coarse_scale = unit_of(sizes.largest, 127);
-  const double fine_scale = fine_unit(sizes, dim_);
-  describe(coarse_scale, round_to(vector, unit, coarse_scale, coarse), scan_);
-  describe(fine_scale, round_to(vector, unit, fine_scale, wide), fine_);
-  split(wide, dim_, hi, lo);
-  norm2_ = sizes.norm2;
+  const VectorView origin = codec.origin();
+  if (metric_ == Metric::kDot) {  // the origin is the rows' alone
+    const double origin2 = kernels_->dot_f32(origin.data(), origin.data(), dim_);
+    origin_dot_ = kernels_->dot_f32(vector.data(), origin.data(), dim_);
+    origin_slack_ = kExactSlack * std::sqrt(square) * std::sqrt(origin2);
+    for (size_t j = 0; j < dim_; ++j) x[j] = static_cast<double>(vector[j]);
+    norm2_ = square;
+  } else {
+    for (size_t j = 0; j < dim_; ++j) {
+      x[j] = static_cast<double>(vector[j]) * unit - static_cast<double>(origin[j]);
+    }
+    norm2_ = norm2_of({x, dim_});
+  }
   norm_ = std::sqrt(norm2_) * (1 + kExactSlack);
+  const double largest = largest_of({x, dim_});
+  const auto round = [&](double scale, Level& level) {
+    simd::RoundingSums sums;
+    kernels_->round_to_units(x, dim_, scale, wide, &sums);
+    level.scale = scale;
+    level.sum = sums.sum;
+    level.coded2 = scale * scale * sums.square;
+    level.err = std::sqrt(sums.lost2) * (1 + kExactSlack);
+  };
+  round(unit_of(largest, 127), scan_);
+  std::copy_n(wide, dim_, coarse);  // within a byte
+  round(fine_unit(largest, norm_, dim_), fine_);
+  split(wide, dim_, hi, lo);
   prepare_test(scan_);
   prepare_test(fine_);
   return {};
@@ -228,8 +204,8 @@ void U8Query::set_threshold(double reduced) noexcept {
         break;
       default:  // kDot; kL1, whose err is an L1 norm that counts in full
         select.root = kInfinityF;
-        const double own = metric_ == Metric::kL1 ? level->err : 0;
-        select.limit = widened_up(reduced + own, std::fabs(reduced) + own);
+        const double own = metric_ == Metric::kL1 ? level->err : origin_dot_ + origin_slack_;
+        select.limit = widened_up(reduced + own, std::fabs(reduced) + std::fabs(own));
         break;
     }
   }
@@ -339,7 +315,9 @@ Bounds U8Query::dot_bounds(const RowParams& row, double product) const noexcept 
   // err holds kSlack M already, far more than double arithmetic loses.
   const double lost =
       norm_ * static_cast<double>(row.err) + fine_.err * static_cast<double>(row.aux);
-  return {-product - lost, -product + lost};
+  const double dot = product + origin_dot_;
+  const double slack = lost + origin_slack_;
+  return {-dot - slack, -dot + slack};
 }
 
 Bounds U8Query::l2_bounds(const RowParams& row, double product) const noexcept {

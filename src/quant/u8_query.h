@@ -96,7 +96,7 @@ class U8Query {
         dim_(codec.dim()),
         stride_(codec.stride()),
         kernels_(&kernels) {}
-  Status prepare_dot(VectorView vector);
+  Status prepare_dot(const U8Codec& codec, VectorView vector, double square);
   Status prepare_codes(const U8Codec& codec, VectorView vector);
   void prepare_test(Level& level) const noexcept;
   [[nodiscard]] Bounds bounds(const RowParams& row, int32_t raw) const noexcept;
@@ -117,8 +117,10 @@ class U8Query {
   Level scan_;                      ///< what scan() and select() work with
   Level fine_;                      ///< what refine() works with, when there are two planes
   double threshold_ = 0;
-  double norm_ = 0;   ///< at least ||query|| (of unit length for cosine and angular)
-  double norm2_ = 0;  ///< ||query||^2
+  double norm_ = 0;          ///< at least ||query||, what is coded of it (see u8_codec.cc)
+  double norm2_ = 0;         ///< its square
+  double origin_dot_ = 0;    ///< kDot: <query, origin> ...
+  double origin_slack_ = 0;  ///< ... and what rounding may change about it
 };
 
 }  // namespace loci::quant

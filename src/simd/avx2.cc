@@ -16,6 +16,10 @@
 
 LOCI_SIMD_BEGIN("avx2,fma,popcnt")
 
+// Compiled for this tier: hence not at the top.
+#define LOCI_CODING_LANES 4
+#include "simd/coding.h"
+
 namespace loci::simd {
 namespace {
 
@@ -260,8 +264,9 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx2Kernels = {"avx2",    l2sq_f32,    dot_f32,      l1_f32,      scan_dot_u4,
-                              dot_u8_at, scan_sad_u8, scan_hamming, select_below};
+const Kernels kAvx2Kernels = {"avx2",       l2sq_f32,      dot_f32,     l1_f32,
+                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                              select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd
 

@@ -69,6 +69,47 @@ struct SelectQuery {
   float aux_weight = 0;
 };
 
+/// A row to be coded: x[j] = scale * row[j] - origin[j].
+struct CodingRow {
+  const float* row = nullptr;
+  const float* origin = nullptr;
+  size_t dim = 0;
+  double scale = 1;
+};
+
+/// Of x: extremes (0 when dim is 0), sum of squares, and how far it is from whole numbers in all
+/// (0 exactly when all components are whole and below 2^51 in size).
+struct RowSummary {
+  double min = 0;
+  double max = 0;
+  double norm2 = 0;
+  double fraction = 0;
+};
+
+/// 8-bit codes stand for lo + step * c, their upper halves for scan_lo + scan_step * h.
+struct CodeGrid {
+  double lo = 0;
+  double step = 1;
+  double inverse = 1;  ///< 1 / step
+  double scan_lo = 0;
+  double scan_step = 1;
+};
+
+/// Sums of squares: of what codes lose, and of what they stand for.
+struct CodeLoss {
+  double fine_lost2 = 0;
+  double fine_coded2 = 0;
+  double scan_lost2 = 0;
+  double scan_coded2 = 0;
+};
+
+/// Of n, the integers that a vector x was rounded to: sum n, sum n^2, sum (x - unit * n)^2.
+struct RoundingSums {
+  double sum = 0;
+  double square = 0;
+  double lost2 = 0;
+};
+
 /// Kernels of one tier. All are pure, noexcept and take unaligned float pointers; code rows start
 /// at multiples of kRowAlignment bytes. `n` and `dim` may be 0.
 struct Kernels {
@@ -98,6 +139,18 @@ struct Kernels {
   /// either test of SelectQuery; returns how many. A NaN in a test never drops a row. `out` has
   /// room for count + 16: tiers may write past what they return. Rounding may differ by tier.
   size_t (*select_below)(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept;
+
+  /// Sums in double, off by less than 1e-12 of the sum of magnitudes. A NaN may be missing in the
+  /// extremes, not in norm2.
+  void (*summarize_f32)(const CodingRow& row, RowSummary* out) noexcept;
+  /// Codes a finite row: c = (x - lo) * inverse rounded to nearest, within 0..255, into both planes
+  /// (see CodePlanes), whose bytes are all written. A tie may go either way by tier; the loss is
+  /// that of the codes written, off by less than 1e-12 of itself.
+  void (*encode_u8)(const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_t* low,
+                    CodeLoss* loss) noexcept;
+  /// out[j] = x[j] / unit rounded to nearest; the maker keeps |x[j]| / unit <= 32,639.
+  void (*round_to_units)(const double* x, size_t dim, double unit, int16_t* out,
+                         RoundingSums* result) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.

@@ -28,6 +28,9 @@ TEST_P(KernelsTest, NanAndInfinityComeOutAsInScalar) {
 TEST_P(KernelsTest, DotScanIsExact) {
   expect_clean(KernelChecks(*GetParam()).dot_scans(), size_t{138} * 5 * 2 * 2);
 }
+TEST_P(KernelsTest, CodesAreNearestAndLossesTheirs) {
+  expect_clean(KernelChecks(*GetParam()).codings(), size_t{137} * 4 * 20);
+}
 TEST_P(KernelsTest, SadAndHammingScansAreExact) {
   expect_clean(KernelChecks(*GetParam()).byte_scans(), size_t{138} * 3 * 2 * 2);
 }
@@ -92,6 +95,11 @@ TEST(KernelChecksTest, SeeAWrongKernel) {
                        int32_t* out) noexcept {
     for (size_t i = 0; i < n; ++i) out[i] = 0;
   };
+  wrong.encode_u8 = [](const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_t* low,
+                       CodeLoss* loss) noexcept {
+    kScalarKernels.encode_u8(row, grid, high, low, loss);
+    loss->scan_lost2 *= 1 - 1e-9;
+  };
   wrong.select_below = [](const SelectRows&, const SelectQuery&, uint32_t*) noexcept {
     return size_t{0};
   };
@@ -99,6 +107,7 @@ TEST(KernelChecksTest, SeeAWrongKernel) {
   EXPECT_NE(KernelChecks(wrong).byte_scans().failure, "");
   EXPECT_NE(KernelChecks(wrong).dot_scans().failure, "");
   EXPECT_NE(KernelChecks(wrong).selections().failure, "");
+  EXPECT_NE(KernelChecks(wrong).codings().failure, "");
 }
 
 }  // namespace

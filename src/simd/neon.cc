@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#define LOCI_CODING_LANES 2
+#include "simd/coding.h"
 #include "simd/kernels.h"
 
 namespace loci::simd {
@@ -215,8 +217,9 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
 
 }  // namespace
 
-const Kernels kNeonKernels = {"neon",    l2sq_f32,    dot_f32,      l1_f32,      scan_dot_u4,
-                              dot_u8_at, scan_sad_u8, scan_hamming, select_below};
+const Kernels kNeonKernels = {"neon",       l2sq_f32,      dot_f32,     l1_f32,
+                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                              select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd
 
