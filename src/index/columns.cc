@@ -161,8 +161,9 @@ Status VectorColumn::reserve(size_t slot) {
   present_.reserve(slot + 1);
   const size_t full = size_t{1} << chunk_shift_;
   const size_t chunk = slot >> chunk_shift_;
-  if (chunk < chunks_.size()) LOCI_RETURN_IF_ERROR(verify(chunks_[chunk]));  // before a write to it
-  if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) return {};
+  if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) {
+    return verify_around(slot);  // before it is written to
+  }
   if (chunk == chunks_.size()) {
     chunks_.reserve(chunk + 1);
     LOCI_ASSIGN_OR_RETURN(Chunk added, allocate(chunk == 0 ? std::min(kFirstRows, full) : full));
@@ -170,6 +171,9 @@ Status VectorColumn::reserve(size_t slot) {
     return {};
   }
   Chunk& old = chunks_[chunk];
+  for (size_t at = slot - in_chunk(slot); at < slots_; at += kBlockRows) {
+    LOCI_RETURN_IF_ERROR(verify_around(at));  // what is copied is no longer compared
+  }
   LOCI_ASSIGN_OR_RETURN(Chunk larger, allocate(std::min(full, old.rows * 2)));
   copy_rows(old, larger, old.rows);
   old = std::move(larger);
@@ -253,8 +257,8 @@ void VectorColumn::refit_grid() noexcept {
 }
 
 void VectorColumn::encode_all() noexcept {
-  for (const Chunk& chunk : chunks_) {
-    if (Status status = verify(chunk); !status.ok()) damage_ = std::move(status);
+  for (size_t slot = 0; slot < slots_; slot += kBlockRows) {
+    if (Status status = verify_around(slot); !status.ok()) damage_ = std::move(status);
   }
   for (size_t slot = 0; slot < slots_; ++slot) {
     if (present_.test(slot)) encode(slot);
@@ -299,7 +303,7 @@ void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
 void VectorColumn::remove(size_t slot, size_t last) noexcept {
   if (slot != last && present_.test(last)) {
     for (const size_t touched : {slot, last}) {
-      if (Status status = verify(chunk_of(touched)); !status.ok()) damage_ = std::move(status);
+      if (Status status = verify_around(touched); !status.ok()) damage_ = std::move(status);
     }
     copy_slot(last, slot);
   }

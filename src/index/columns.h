@@ -90,7 +90,7 @@ class VectorColumn {
     /// Whose memory the buffers are part of; null: their own.
     std::shared_ptr<SnapshotFile> from;
     size_t codes_segment = 0;
-    size_t vectors_segment = 0;
+    size_t vectors_segment = 0;  ///< of the first block; the others follow
   };
   /// kL1: the grid all rows share, and how well it fits.
   struct Grid {
@@ -109,13 +109,18 @@ class VectorColumn {
   Result<Chunk> allocate(size_t rows) const;
   /// Bytes of each array of a chunk of `rows` rows, vectors apart: codes, low, params, fine, norms.
   [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
-  Status save_chunk(const SegmentKey& codes, const Chunk& chunk, size_t used,
+  Status save_codes(const SegmentKey& key, const Chunk& chunk, size_t used, size_t room,
                     SnapshotWriter& out) const;
+  Status save_vectors(uint32_t number, size_t part, size_t used, size_t room,
+                      SnapshotWriter& out) const;
   Status save_fit(uint32_t number, SnapshotWriter& out) const;
   Status load_fit(uint32_t number, SnapshotFile& from);
   Result<Chunk> load_chunk(uint32_t number, size_t part,
                            const std::shared_ptr<SnapshotFile>& from) const;
-  [[nodiscard]] static Status verify(const Chunk& chunk);
+  Status load_vectors(uint32_t number, size_t part, const std::shared_ptr<SnapshotFile>& from,
+                      Chunk& chunk) const;
+  /// What is read or changed with slot `slot`: the codes of its chunk, the vectors of its block.
+  [[nodiscard]] Status verify_around(size_t slot) const;
   void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
   void copy_slot(size_t from, size_t to) noexcept;
   void encode(size_t slot) noexcept;

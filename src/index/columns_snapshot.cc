@@ -2,12 +2,13 @@
 //
 // A vector column to and from a snapshot.
 //
-// A chunk of the column is two segments: codes with everything that a scan reads beside them, and
-// full vectors, which are read for a few rows of a search only. Loading copies neither: the
-// buffers of a chunk become parts of the mapped file, and a chunk is verified when it is first
-// read, or before it is first written to (the write copies its page, and the bytes are no longer
-// those that the checksum is of). The last chunk is written with room for as many rows as it has in
-// memory, so that rows can be added to it; what is not in use is written as zeros.
+// A chunk of the column is a segment of codes with everything that a scan reads beside them, and a
+// segment of full vectors for each block of 1,024 rows, as a search reads few of those. The blocks
+// of a chunk follow one another without a gap: 1,024 rows of float32 are whole pages. Loading
+// copies nothing: the buffers of a chunk become parts of the mapped file. A segment is verified
+// when it is first read, or before it is first written to (the write copies its page, and the bytes
+// are no longer those that the checksum is of). The last chunk is written with some room, so that
+// rows can be added to it; what is not in use is written as zeros.
 //
 // Tested by image_snapshot_test.cc.
 #include <algorithm>
@@ -25,46 +26,58 @@ base::ByteSpan words_as_bytes(std::span<const uint64_t> words) {
   return {reinterpret_cast<const uint8_t*>(words.data()), words.size_bytes()};
 }
 
-/// The first `used` bytes of a piece, and zeros after them.
-Result<base::Buffer> zero_padded(base::ByteSpan piece, size_t used) {
-  LOCI_ASSIGN_OR_RETURN(base::Buffer padded, base::Buffer::try_allocate(piece.size()));
-  std::copy_n(piece.begin(), used, padded.data());
-  return padded;
+/// Room for rows in a chunk that is not full: rows can be added before it must be copied.
+size_t room_for(size_t used, size_t room) {
+  return std::min(room, base::round_up(used + used / 16, 64));
 }
 
 }  // namespace
 
-Status VectorColumn::save_chunk(const SegmentKey& codes, const Chunk& chunk, size_t used,
+Status VectorColumn::save_codes(const SegmentKey& key, const Chunk& chunk, size_t used, size_t room,
                                 SnapshotWriter& out) const {
   const std::array<const base::Buffer*, 5> arrays = {&chunk.codes, &chunk.low, &chunk.params,
                                                      &chunk.fine, &chunk.norms};
-  const std::array<size_t, 5> bytes = array_bytes(chunk.rows);
+  const std::array<size_t, 5> row_bytes = array_bytes(1);
   std::array<base::Buffer, 5> padded;
   std::vector<base::ByteSpan> pieces;
   for (size_t i = 0; i < arrays.size(); ++i) {
-    if (bytes[i] == 0) continue;
-    const base::ByteSpan array(arrays[i]->data(), bytes[i]);
-    if (used == chunk.rows) {
-      pieces.push_back(array);
+    if (row_bytes[i] == 0) continue;
+    if (used == chunk.rows && room == chunk.rows) {
+      pieces.emplace_back(arrays[i]->data(), room * row_bytes[i]);
       continue;
     }
+    LOCI_ASSIGN_OR_RETURN(padded[i], base::Buffer::try_allocate(room * row_bytes[i]));
     const size_t parts = i == 2 ? kParamArrays : 1;
-    LOCI_ASSIGN_OR_RETURN(padded[i], base::Buffer::try_allocate(bytes[i]));
+    const size_t part_bytes = row_bytes[i] / parts;
     for (size_t part = 0; part < parts; ++part) {
-      const size_t each = bytes[i] / parts;
-      std::copy_n(array.data() + part * each, each / chunk.rows * used,
-                  padded[i].data() + part * each);
+      std::copy_n(arrays[i]->data() + part * chunk.rows * part_bytes, used * part_bytes,
+                  padded[i].data() + part * room * part_bytes);
     }
-    pieces.emplace_back(padded[i].data(), bytes[i]);
+    pieces.emplace_back(padded[i].data(), padded[i].size());
   }
-  LOCI_RETURN_IF_ERROR(out.add(codes, chunk.rows, pieces));
-  if (chunk.vectors.empty()) return {};
+  return out.add(key, room, pieces);
+}
+
+Status VectorColumn::save_vectors(uint32_t number, size_t part, size_t used, size_t room,
+                                  SnapshotWriter& out) const {
   const size_t row_bytes = dim() * sizeof(float);
-  const base::ByteSpan vectors(chunk.vectors.data(), chunk.rows * row_bytes);
-  const SegmentKey key{SegmentKind::kVectors, codes.column, codes.part};
-  if (used == chunk.rows) return out.add(key, chunk.rows, vectors);
-  LOCI_ASSIGN_OR_RETURN(const base::Buffer copy, zero_padded(vectors, used * row_bytes));
-  return out.add(key, chunk.rows, base::ByteSpan(copy.data(), copy.size()));
+  const base::ByteSpan vectors(chunks_[part].vectors.data(), used * row_bytes);
+  for (size_t row = 0; row < room; row += kBlockRows) {
+    const size_t rows = std::min(kBlockRows, room - row);
+    const size_t written = std::min(rows, used - std::min(used, row));
+    const SegmentKey key{SegmentKind::kVectors, number,
+                         (part << chunk_shift_) / kBlockRows + row / kBlockRows};
+    if (written == rows) {
+      LOCI_RETURN_IF_ERROR(out.add(key, rows, vectors.subspan(row * row_bytes, rows * row_bytes)));
+      continue;
+    }
+    LOCI_ASSIGN_OR_RETURN(base::Buffer padded, base::Buffer::try_allocate(rows * row_bytes));
+    if (written != 0) {
+      std::copy_n(vectors.data() + row * row_bytes, written * row_bytes, padded.data());
+    }
+    LOCI_RETURN_IF_ERROR(out.add(key, rows, base::ByteSpan(padded.data(), padded.size())));
+  }
+  return {};
 }
 
 Status VectorColumn::save_fit(uint32_t number, SnapshotWriter& out) const {
@@ -87,11 +100,19 @@ Status VectorColumn::save(uint32_t number, SnapshotWriter& out) const {
   LOCI_RETURN_IF_ERROR(
       out.add({SegmentKind::kPresent, number, 0}, words.size(), words_as_bytes(words)));
   if (codec_.has_value()) LOCI_RETURN_IF_ERROR(save_fit(number, out));
+  // A damaged block must not get a fresh checksum.
+  LOCI_RETURN_IF_ERROR(verify_codes());
+  for (size_t slot = 0; slot < slots_; slot += kBlockRows) {
+    LOCI_RETURN_IF_ERROR(verify_around(slot));
+  }
   for (size_t part = 0; part << chunk_shift_ < slots_; ++part) {
     const Chunk& chunk = chunks_[part];
-    LOCI_RETURN_IF_ERROR(verify(chunk));  // a damaged chunk must not get a fresh checksum
     const size_t used = std::min(chunk.rows, slots_ - (part << chunk_shift_));
-    LOCI_RETURN_IF_ERROR(save_chunk({SegmentKind::kCodes, number, part}, chunk, used, out));
+    const size_t room = room_for(used, chunk.rows);
+    LOCI_RETURN_IF_ERROR(save_codes({SegmentKind::kCodes, number, part}, chunk, used, room, out));
+    if (!chunk.vectors.empty()) {
+      LOCI_RETURN_IF_ERROR(save_vectors(number, part, used, room, out));
+    }
   }
   return {};
 }
@@ -145,17 +166,34 @@ Result<VectorColumn::Chunk> VectorColumn::load_chunk(
     *arrays[i] = from->part(codes.bytes.subspan(at, bytes[i]));
     at += base::round_up(bytes[i], base::Buffer::kAlignment);
   }
-  if (layout_.metric == Metric::kHamming) return chunk;
-  LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment vectors,
-                        from->find({SegmentKind::kVectors, number, part}));
-  chunk.vectors_segment = vectors.number;
-  const size_t wanted = chunk.rows * dim() * sizeof(float);
-  if (vectors.bytes.size() < wanted) {
-    return Status::corruption(
-        base::str_cat("snapshot: vectors of ", vectors.bytes.size(), " bytes, expected ", wanted));
+  if (layout_.metric != Metric::kHamming) {
+    LOCI_RETURN_IF_ERROR(load_vectors(number, part, from, chunk));
   }
-  chunk.vectors = from->part(vectors.bytes.first(wanted));
   return chunk;
+}
+
+Status VectorColumn::load_vectors(uint32_t number, size_t part,
+                                  const std::shared_ptr<SnapshotFile>& from, Chunk& chunk) const {
+  const size_t first = (part << chunk_shift_) / kBlockRows;
+  std::span<uint8_t> all;
+  for (size_t block = 0; block * kBlockRows < chunk.rows; ++block) {
+    LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment segment,
+                          from->find({SegmentKind::kVectors, number, first + block}));
+    const size_t rows = std::min(kBlockRows, chunk.rows - block * kBlockRows);
+    if (block == 0) {
+      chunk.vectors_segment = segment.number;
+      all = segment.bytes.first(0);
+    }
+    const bool follows = segment.number == chunk.vectors_segment + block &&
+                         segment.bytes.data() == all.data() + all.size();
+    if (!follows || segment.bytes.size() < rows * dim() * sizeof(float)) {
+      return Status::corruption(base::str_cat("snapshot: vectors of block ", first + block,
+                                              " are not where they must", " be"));
+    }
+    all = {all.data(), all.size() + rows * dim() * sizeof(float)};
+  }
+  chunk.vectors = from->part(all);
+  return {};
 }
 
 Status VectorColumn::load(uint32_t number, const std::shared_ptr<SnapshotFile>& from,
@@ -179,10 +217,11 @@ Status VectorColumn::load(uint32_t number, const std::shared_ptr<SnapshotFile>& 
   return {};
 }
 
-Status VectorColumn::verify(const Chunk& chunk) {
+Status VectorColumn::verify_around(size_t slot) const {
+  const Chunk& chunk = chunk_of(slot);
   if (chunk.from == nullptr) return {};
   LOCI_RETURN_IF_ERROR(chunk.from->verify(chunk.codes_segment));
-  return chunk.from->verify(chunk.vectors_segment);
+  return verify_vector(slot);
 }
 
 Status VectorColumn::verify_codes() const {
@@ -196,8 +235,8 @@ Status VectorColumn::verify_codes() const {
 
 Status VectorColumn::verify_vector(size_t slot) const {
   const Chunk& chunk = chunk_of(slot);
-  if (chunk.from == nullptr) return {};
-  return chunk.from->verify(chunk.vectors_segment);
+  if (chunk.from == nullptr || chunk.vectors.empty()) return {};
+  return chunk.from->verify(chunk.vectors_segment + in_chunk(slot) / kBlockRows);
 }
 
 }  // namespace loci::index

@@ -39,7 +39,7 @@ enum class SegmentKind : uint32_t {
   kPresent = 3,     ///< of a vector column: which slots have a vector
   kFit = 4,         ///< of a vector column: what its codes are relative to
   kCodes = 5,       ///< of a chunk of a vector column: codes and their parameters
-  kVectors = 6,     ///< of a chunk of a vector column: float32
+  kVectors = 6,     ///< of a block of a vector column: float32
   kFieldNulls = 7,  ///< of a filter column
   kFieldValues = 8,
   kDictionary = 9,  ///< of a text filter column
@@ -48,7 +48,7 @@ enum class SegmentKind : uint32_t {
 struct SegmentKey {
   SegmentKind kind = SegmentKind::kRowIds;
   uint32_t column = 0;
-  uint64_t part = 0;  ///< chunk
+  uint64_t part = 0;  ///< chunk, or block
   friend bool operator==(const SegmentKey&, const SegmentKey&) = default;
 };
 
