@@ -271,9 +271,10 @@ void check_select(U8Query& query, const std::vector<float>& vector, const CodedR
   }
 }
 
-U8Codec make_codec(Metric metric, size_t dim, Data kind) {
+U8Codec make_codec(Metric metric, size_t dim, Data kind,
+                   const simd::Kernels& kernels = simd::kernels()) {
   const U8Range range = kind == Data::kWhole ? U8Range{0, 255} : U8Range{-3, 3};
-  return *U8Codec::create(metric, dim, range);
+  return *U8Codec::create(metric, dim, range, kernels);
 }
 
 /// Codes around nothing, around the rows' mean, or around something that is not theirs.
@@ -338,7 +339,7 @@ TEST_P(U8CodecTest, SelectNeverDropsARowAtOrBelowTheThresholdInAnyTier) {
     for (int k = 0; k < static_cast<int>(Data::kCount); ++k) {
       const auto kind = static_cast<Data>(k);
       for (const size_t dim : {1, 3, 17, 64, 100, 384}) {
-        U8Codec codec = make_codec(metric, dim, kind);
+        U8Codec codec = make_codec(metric, dim, kind, *kernels);
         for (int round = 0; round < 12; ++round) {
           SCOPED_TRACE(str_cat("seed ", kSeed, " tier ", kernels->tier, " data ", k, " dim ", dim));
           const Data query_kind = kind == Data::kDuplicates ? Data::kOffset : kind;
@@ -497,17 +498,25 @@ TEST(U8CodecEdgeTest, BadArgumentsAreRefused) {
 TEST(U8CodecEdgeTest, LargestDimensionDoesNotOverflow) {
   Generator generator;
   for (const Metric metric : kMetrics) {
-    const U8Codec codec = make_codec(metric, 8192, Data::kWhole);
-    const std::vector<float> vector(8192, 255.0F);  // every product at its largest
-    std::vector<std::vector<float>> rows = {vector, generator.vector(Data::kWhole, 8192, {})};
-    rows.push_back(generator.vector(Data::kGaussian, 8192, {}));
-    const CodedRows coded(codec, std::move(rows));
-    for (const simd::Kernels* const kernels : simd::available_kernels()) {
-      SCOPED_TRACE(str_cat(metric_name(metric), " ", kernels->tier));
-      const Result<U8Query> query = U8Query::create(codec, vector, *kernels);
-      ASSERT_TRUE(query.has_value());
-      Looseness looseness;
-      check_bounds(*query, vector, coded, metric, &looseness);
+    for (const size_t dim : {8192, 8191}) {
+      const std::vector<float> vector(dim, 255.0F);  // every product at its largest
+      std::vector<std::vector<float>> rows = {vector, generator.vector(Data::kWhole, dim, {})};
+      rows.push_back(generator.vector(Data::kGaussian, dim, {}));
+      rows.push_back(std::vector<float>(dim, -255.0F));
+      rows.back()[dim - 1] = 255;
+      for (const simd::Kernels* const kernels : simd::available_kernels()) {
+        SCOPED_TRACE(str_cat(metric_name(metric), " ", kernels->tier, " dim ", dim));
+        U8Codec codec = make_codec(metric, dim, Data::kWhole, *kernels);
+        for (int round = 0; round < 3; ++round) {
+          place_origin(codec, rows, round);
+          const CodedRows coded(codec, rows);
+          Result<U8Query> query = U8Query::create(codec, vector, *kernels);
+          ASSERT_TRUE(query.has_value());
+          Looseness looseness;
+          check_bounds(*query, vector, coded, metric, &looseness);
+          check_select(*query, vector, coded, metric, *kernels);
+        }
+      }
     }
   }
 }

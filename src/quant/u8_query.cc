@@ -262,7 +262,7 @@ size_t U8Query::refine(const RowBlock& block, std::span<const int32_t> raw,
     }
     return kept;
   }
-  struct {
+  struct {  // NOLINT(*-member-init): 7 KB, of which a few rows are used
     alignas(64) std::array<int32_t, kRefineRows> raw;
     std::array<std::array<float, kRefineRows>, 5> params;
     std::array<uint32_t, kRefineRows + 16> left;

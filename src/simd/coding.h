@@ -12,7 +12,7 @@
 #include "simd/kernels.h"
 
 namespace loci::simd {
-namespace {
+namespace {  // NOLINT(cert-dcl59-cpp): a copy in each file that includes this is what is wanted
 
 constexpr size_t kCodingLanes = LOCI_CODING_LANES;
 using Doubles = double __attribute__((vector_size(kCodingLanes * sizeof(double))));
@@ -72,9 +72,9 @@ struct CodingSums {
   Doubles scan_coded2 = {};
 };
 
-/// Codes of x[j], x[j + 1], ..., and what they lose. Those from `dim` on (kPart) are 0 and lose
+/// Codes of x[j], x[j + 1], ..., and what they lose. Those from `dim` on (Part) are 0 and lose
 /// nothing.
-template <bool kPart>
+template <bool Part>
 inline void code_lanes(const CodingRow& row, const CodeGrid& grid, size_t j, CodingSums* sums,
                        int32_t* codes) noexcept {
   Doubles x;
@@ -85,7 +85,7 @@ inline void code_lanes(const CodingRow& row, const CodeGrid& grid, size_t j, Cod
   Integers code = __builtin_convertvector(rounded, Integers);
   Doubles fine = grid.lo + grid.step * __builtin_convertvector(code, Doubles);
   Doubles scan = grid.scan_lo + grid.scan_step * __builtin_convertvector(code >> 4, Doubles);
-  if constexpr (kPart) {
+  if constexpr (Part) {
     Doubles number = {};
     for (size_t lane = 0; lane < kCodingLanes; ++lane) {
       number[lane] = static_cast<double>(j + lane);
@@ -106,12 +106,12 @@ inline void code_lanes(const CodingRow& row, const CodeGrid& grid, size_t j, Cod
 }
 
 /// One line: 128 components of `row` from `first` on, into 64 bytes of each plane.
-template <bool kPart>
+template <bool Part>
 inline void code_line(const CodingRow& row, const CodeGrid& grid, size_t first, uint8_t* high,
                       uint8_t* low, CodingSums* sums) noexcept {
   int32_t codes[128];
   for (size_t j = 0; j < 128; j += kCodingLanes) {
-    code_lanes<kPart>(row, grid, first + j, sums, codes);
+    code_lanes<Part>(row, grid, first + j, sums, codes);
   }
   for (size_t b = 0; b < 64; ++b) {
     high[b] = static_cast<uint8_t>((codes[b] >> 4) | (codes[b + 64] & 0xF0));
