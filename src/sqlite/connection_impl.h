@@ -10,6 +10,7 @@
 
 #include "sqlite/connection.h"
 #include "sqlite/sqlite_api.h"
+#include "sqlite/wal_care.h"
 
 namespace loci::sqlite {
 
@@ -43,12 +44,13 @@ struct BusyWait {
 };
 
 struct Connection::Impl {
-  DatabaseHandle db;  // closed last: declared before the statements
+  BusyWait busy;  // these two outlive db, which uses them while it closes
+  WalCare wal;
+  DatabaseHandle db;  // closed after the statements are gone: declared before them
   std::string path;
   bool read_only = false;
   bool immutable = false;
   int savepoint_depth = 0;
-  BusyWait busy;
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
 };
