@@ -44,7 +44,7 @@ namespace {
 /// Texts kept per connection; more (filters typed by users) are prepared for one use.
 constexpr size_t kMaxCachedStatements = 512;
 constexpr int kMinWaitUs = 200;
-constexpr int kMaxWaitUs = 20000;
+constexpr int kMaxWaitUs = 5000;
 
 /// Waits a random part of a doubling delay: writers that met once do not meet again in step.
 int wait_while_busy(void* context, int calls) noexcept {
