@@ -73,6 +73,15 @@ LastWords last_words(const std::vector<std::string>& lines) {
   return words;
 }
 
+/// Waits for the `count`-th line of this kind from now on, then for some time more.
+void wait_for(Child& child, char kind, size_t count, microseconds more) {
+  const auto wanted = [&](const std::string& line) {
+    return line[0] == 'E' || (line[0] == kind && --count == 0);
+  };
+  child.read_until(Child::Clock::now() + seconds(30), wanted);
+  child.read_for(more);
+}
+
 struct Kills {
   int all = 0, opening = 0, in_doubt = 0, in_doubt_committed = 0, publishing = 0;
   int64_t commits = 0;
@@ -89,7 +98,6 @@ class CrashRun {
 
  private:
   void kill_all(std::vector<Child>& children);
-  void wait_for(Child& child, char kind, microseconds more);
   void settle(const Child& child, int worker, Database& database);
   void compare(Database& database);
   void compare_side(Database& database, int worker);
@@ -139,11 +147,11 @@ void CrashRun::kill_all(std::vector<Child>& children) {
   }
   for (size_t i = 0; i < children.size(); ++i) {
     if (while_opening) {
-      children[i].read_for(microseconds(random_.below(3'000)));
+      wait_for(children[i], 'B', 1, microseconds(random_.below(3'000)));
     } else if (publish_) {
-      wait_for(children[i], 'S', microseconds(random_.below(2'000)));
+      wait_for(children[i], 'S', 1 + random_.below(4), microseconds(random_.below(2'000)));
     } else if (random_.one_in(3)) {
-      wait_for(children[i], 'P', microseconds(random_.below(120)));
+      wait_for(children[i], 'P', 1 + random_.below(4), microseconds(random_.below(120)));
     } else {
       children[i].read_for(microseconds(random_.below(i == 0 ? 80'000 : 20'000)));
     }
@@ -159,16 +167,6 @@ void CrashRun::kill_all(std::vector<Child>& children) {
           << "the other worker did not go on";
     }
   }
-}
-
-/// Waits for one of the next lines of this kind, then for some time more.
-void CrashRun::wait_for(Child& child, char kind, microseconds more) {
-  size_t left = random_.below(4);
-  const auto wanted = [&](const std::string& line) {
-    return line[0] == 'E' || (line[0] == kind && left-- == 0);
-  };
-  child.read_until(Child::Clock::now() + seconds(30), wanted);
-  child.read_for(more);
 }
 
 /// Finds out from the file which of a worker's transactions are there.
@@ -298,7 +296,8 @@ TEST(CrashTest, KilledWhileCreatingTheFile) {
     const TempDir dir;
     const std::string path = dir.file("new.db");
     Child maker({LOCI_CRASH_WORKER, "open", path, "1"});
-    maker.read_for(microseconds(2'000 + random.below(8'000)));
+    // From microseconds to 32 ms: how far it comes in a time depends on the machine.
+    wait_for(maker, 'B', 1, microseconds(random.below(1'000) << random.below(6)));
     maker.kill();
     Result<Database> database = Database::open(path);
     ASSERT_OK(database);

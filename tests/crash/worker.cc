@@ -2,10 +2,11 @@
 //
 // loci_crash_worker: a process that uses a database until it is told to stop or killed. It tells
 // what it does in lines on its standard output, each written at once:
-//   R            ready: the database is open
+//   B            begins: the database is about to be opened
+//   R            ready: it is open
 //   P n          about to commit transaction n
 //   C n          transaction n is committed
-//   S n / F n    begins and ends publishing (write only, every `publish`-th transaction)
+//   S n / F n    begins and ends rebuilding what is derived (every `publish`-th transaction)
 //   L            holds the write lock (hold)
 //   W ...        figures, at the end
 //   E ...        a call failed that must not fail; the process then ends with code 1
@@ -106,7 +107,12 @@ Status Writer::commit(int64_t number) {
 
 Status Writer::publish(int64_t number) {
   say("S " + std::to_string(number));
-  LOCI_RETURN_IF_ERROR(database_.reindex("notes").with_context("reindex"));
+  if (number % 8 == 0) {  // what is derived is checked and mended, the log made short
+    LOCI_ASSIGN_OR_RETURN(const std::vector<CheckFinding> findings, database_.check(true));
+    if (!findings.empty()) return Status::internal("check found: " + findings[0].message);
+  } else {
+    LOCI_RETURN_IF_ERROR(database_.reindex("notes").with_context("reindex"));
+  }
   say("F " + std::to_string(number));
   return {};
 }
@@ -248,6 +254,7 @@ int main(int argc, char** argv) {
   struct sigaction action{};
   action.sa_handler = loci::testing::on_terminate;
   sigaction(SIGTERM, &action, nullptr);
+  loci::testing::say("B");
   const loci::Status status = loci::testing::run({argv + 1, argv + argc});
   return status.ok() ? 0 : loci::testing::fail(status);
 }
