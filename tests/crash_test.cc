@@ -296,8 +296,8 @@ TEST(CrashTest, KilledWhileCreatingTheFile) {
     const TempDir dir;
     const std::string path = dir.file("new.db");
     Child maker({LOCI_CRASH_WORKER, "open", path, "1"});
-    // From microseconds to 32 ms: how far it comes in a time depends on the machine.
-    wait_for(maker, 'B', 1, microseconds(random.below(1'000) << random.below(6)));
+    // From microseconds to 64 ms: how far it comes in a time depends on the machine.
+    wait_for(maker, 'B', 1, microseconds(random.below(1'000) << (1 + random.below(6))));
     maker.kill();
     Result<Database> database = Database::open(path);
     ASSERT_OK(database);
@@ -354,6 +354,36 @@ TEST(CrashTest, EightProcessesOpenWhatAKilledOneLeft) {
       EXPECT_TRUE(same_rows(*notes, model.notes()));
     }
   }
+}
+
+TEST(CrashTest, OpeningAndClosingWhileOthersDo) {
+  const TempDir dir;
+  const std::string path = dir.file("churn.db");
+  const int turns = test_rounds(1) * 25;
+  {
+    Result<Database> database = Database::open(path);
+    ASSERT_OK(database);
+    ASSERT_OK(open_notes(*database));
+  }
+  std::vector<Child> children;
+  for (int i = 1; i <= 2; ++i) {
+    children.emplace_back(
+        std::vector<std::string>{LOCI_CRASH_WORKER, "churn", path, number(i), number(turns)});
+    children.emplace_back(
+        std::vector<std::string>{LOCI_CRASH_WORKER, "peek", path, number(turns * 2)});
+  }
+  for (Child& child : children) {
+    const int code = child.wait();
+    EXPECT_EQ(code, 0) << child.lines().back();
+  }
+  Result<Database> database = Database::open(path);
+  ASSERT_OK(database);
+  Result<Collection> notes = database->collection("notes");
+  ASSERT_OK(notes);
+  const auto count = notes->count();
+  ASSERT_OK(count);
+  EXPECT_EQ(*count, turns * 2);
+  EXPECT_EQ(file_is_damaged(*database, "notes_fts"), "");
 }
 
 TEST(CrashTest, EightProcessesCreateOneFileAtOnce) {

@@ -44,6 +44,8 @@ namespace {
 /// Texts kept per connection; more (filters typed by users) are prepared for one use.
 constexpr size_t kMaxCachedStatements = 512;
 constexpr int kMinWaitUs = 200;
+/// With five writers at once and 20 ms here the longest wait was 1.3 s, with 5 ms 0.5 to 0.8 s, at
+/// no loss of commits (many_processes_test).
 constexpr int kMaxWaitUs = 5000;
 
 /// Waits a random part of a doubling delay: writers that met once do not meet again in step.

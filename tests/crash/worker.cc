@@ -17,6 +17,8 @@
 //   loci_crash_worker open PATH WORKER     create or open, one row, close
 //   loci_crash_worker hold PATH            an open write transaction until SIGTERM or kill
 //   loci_crash_worker look PATH            open, count, say so, end
+//   loci_crash_worker churn PATH WORKER N  N times: open, one row, close
+//   loci_crash_worker peek PATH N          N times: open read-only, count, close
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -201,7 +203,7 @@ Status open_and_write(Database& database, int worker) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, open_notes(database));
   Record record;
   record.id = "opened-" + std::to_string(worker);
-  record.fields = {{"title", model_word(static_cast<size_t>(worker))}};
+  record.fields = {{"title", model_word(static_cast<size_t>(worker) % kModelWords)}};
   return notes.insert(record).status();
 }
 
@@ -225,9 +227,41 @@ Status look(Database& database) {
   return {};
 }
 
+/// Opens, adds a row, closes, and again: the last to close removes the -wal under the others.
+Status churn(const std::string& path, int worker, int turns) {
+  for (int turn = 0; turn < turns; ++turn) {
+    LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path));
+    LOCI_RETURN_IF_ERROR(open_and_write(database, worker * 100'000 + turn)
+                             .with_context("turn " + std::to_string(turn)));
+  }
+  return {};
+}
+
+/// Opens read-only and counts, again and again: there are never fewer rows than before.
+Status peek(const std::string& path, int turns) {
+  Status logged;  // opening as immutable would leave out what others write
+  set_log_hook([&](LogLevel, std::string_view message) {
+    logged = Status::internal("logged: " + std::string(message));
+  });
+  int64_t before = 0;
+  for (int turn = 0; turn < turns; ++turn) {
+    LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path, {.read_only = true}));
+    LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
+    LOCI_ASSIGN_OR_RETURN(const int64_t count, notes.count());
+    LOCI_RETURN_IF_ERROR(logged);
+    if (count < before) return Status::internal("rows are gone");
+    before = count;
+  }
+  return {};
+}
+
 Status run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) return Status::invalid_argument("usage: see worker.cc");
   const std::string& verb = arguments[0];
+  if (verb == "churn" && arguments.size() == 4) {
+    return churn(arguments[1], std::stoi(arguments[2]), std::stoi(arguments[3]));
+  }
+  if (verb == "peek" && arguments.size() == 3) return peek(arguments[1], std::stoi(arguments[2]));
   LOCI_ASSIGN_OR_RETURN(Database database, Database::open(arguments[1]));
   if (verb == "write" && arguments.size() == 7) {
     WriteOptions options;
