@@ -39,24 +39,22 @@ constexpr int kFrameHeaderBytes = 24;
 constexpr int kRestartWaitMs = 500;
 constexpr int64_t kRetryBytes = int64_t{8} << 20U;
 
-int checkpoint(sqlite3* db, const char* schema, int mode) noexcept {
-  return sqlite3_wal_checkpoint_v2(db, schema, mode, nullptr, nullptr);
-}
-
 int after_commit(void* context, sqlite3* db, const char* schema, int frames) noexcept {
   if (frames < kCheckpointFrames) return SQLITE_OK;
   WalCare& care = *static_cast<WalCare*>(context);
   const int64_t bytes = frames * (care.page_bytes + kFrameHeaderBytes);
   if (bytes < kWalLimitBytes) care.restart_at_bytes = kWalLimitBytes;
   if (bytes < care.restart_at_bytes) {
-    checkpoint(db, schema, SQLITE_CHECKPOINT_PASSIVE);
+    sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     return SQLITE_OK;
   }
   const int timeout_ms = care.busy->timeout_ms;
   care.busy->timeout_ms = std::min(timeout_ms, kRestartWaitMs);
-  const int code = checkpoint(db, schema, SQLITE_CHECKPOINT_RESTART);
+  int frames_seen = -1;  // stays so when another connection is at a checkpoint: no wait was made
+  const int code =
+      sqlite3_wal_checkpoint_v2(db, schema, SQLITE_CHECKPOINT_RESTART, &frames_seen, nullptr);
   care.busy->timeout_ms = timeout_ms;
-  if (code != SQLITE_OK) care.restart_at_bytes = bytes + kRetryBytes;
+  if (code != SQLITE_OK && frames_seen != -1) care.restart_at_bytes = bytes + kRetryBytes;
   return SQLITE_OK;  // an error would be reported as one of the commit, which has happened
 }
 
