@@ -31,6 +31,9 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
+/// Where a writer begins the WAL anew (docs/threads.md).
+constexpr uintmax_t kWalLimitBytes = 64U << 20U;
+
 std::string number(int64_t value) { return std::to_string(value); }
 
 /// What a worker has said when it was killed.
@@ -83,14 +86,22 @@ void wait_for(Child& child, char kind, size_t count, microseconds more) {
 }
 
 struct Kills {
-  int all = 0, opening = 0, in_doubt = 0, in_doubt_committed = 0, publishing = 0;
+  int all = 0, opening = 0, in_doubt = 0, in_doubt_committed = 0, publishing = 0, long_wal = 0;
   int64_t commits = 0;
 };
 
-/// One file, one or two workers on it, and what the file must hold.
+struct RunOptions {
+  uint64_t seed = 0;
+  size_t writers = 1;
+  size_t readers = 0;  ///< that keep the WAL in use; killed last
+  Workload workload = Workload::kCrash;
+};
+
+/// One file, the workers on it, and what the file must hold.
 class CrashRun {
  public:
-  CrashRun(uint64_t seed, int workers) : seed_(seed), random_(seed), next_(workers, 1) {}
+  explicit CrashRun(const RunOptions& options)
+      : options_(options), random_(options.seed), next_(options.writers, 1) {}
 
   /// Starts the workers, kills them, checks the file.
   void round();
@@ -101,9 +112,12 @@ class CrashRun {
   void settle(const Child& child, int worker, Database& database);
   void compare(Database& database);
   void compare_side(Database& database, int worker);
-  [[nodiscard]] Stream stream(int worker) const { return {seed_, worker, Workload::kCrash}; }
+  [[nodiscard]] bool bulk() const { return options_.workload == Workload::kBulk; }
+  [[nodiscard]] Stream stream(int worker) const {
+    return {options_.seed, worker, options_.workload};
+  }
 
-  const uint64_t seed_;
+  const RunOptions options_;
   Random random_;
   TempDir dir_;
   const std::string path_ = dir_.file("crash.db");
@@ -114,14 +128,23 @@ class CrashRun {
 };
 
 void CrashRun::round() {
-  publish_ = !random_.one_in(3);
+  publish_ = !random_.one_in(bulk() ? 1 : 3);
   std::vector<Child> children;
   for (size_t i = 0; i < next_.size(); ++i) {
     children.emplace_back(std::vector<std::string>{
-        LOCI_CRASH_WORKER, "write", path_, number(static_cast<int64_t>(seed_)),
-        number(static_cast<int64_t>(i) + 1), number(next_[i]), publish_ ? "2" : "0", "crash"});
+        LOCI_CRASH_WORKER, "write", path_, number(static_cast<int64_t>(options_.seed)),
+        number(static_cast<int64_t>(i) + 1), number(next_[i]), publish_ ? "2" : "0",
+        bulk() ? "bulk" : "crash"});
+  }
+  std::vector<Child> readers;
+  for (size_t i = 0; i < options_.readers; ++i) {
+    readers.emplace_back(std::vector<std::string>{LOCI_CRASH_WORKER, "linger", path_});
   }
   kill_all(children);
+  for (Child& reader : readers) {
+    reader.kill();
+    ASSERT_EQ(last_words(reader.lines()).error, "");
+  }
   if (random_.one_in(4)) std::filesystem::remove(path_ + "-shm");  // SQLite makes it again
   if (random_.one_in(4) && std::filesystem::exists(path_)) {
     // Reading alone must work on what a dead process left, before anybody has written again.
@@ -148,6 +171,8 @@ void CrashRun::kill_all(std::vector<Child>& children) {
   for (size_t i = 0; i < children.size(); ++i) {
     if (while_opening) {
       wait_for(children[i], 'B', 1, microseconds(random_.below(3'000)));
+    } else if (bulk()) {
+      wait_for(children[i], 'P', 20 + random_.below(60), microseconds(random_.below(50'000)));
     } else if (publish_) {
       wait_for(children[i], 'S', 1 + random_.below(4), microseconds(random_.below(2'000)));
     } else if (random_.one_in(3)) {
@@ -157,6 +182,9 @@ void CrashRun::kill_all(std::vector<Child>& children) {
     }
     children[i].kill();
     ++kills_.all;
+    std::error_code none;  // killed before it had made one
+    const auto wal_bytes = std::filesystem::file_size(path_ + "-wal", none);
+    kills_.long_wal += !none && wal_bytes >= kWalLimitBytes ? 1 : 0;
     if (i + 1 < children.size() && !while_opening && random_.one_in(2)) {
       // Whatever the dead one held, the other goes on.
       int more = 0;
@@ -232,27 +260,39 @@ void print(const char* what, uint64_t seed, const Kills& kills) {
   std::cout << what << ", seed " << seed << ": " << kills.all << " kills (" << kills.opening
             << " while opening, " << kills.in_doubt << " with a commit in doubt of which "
             << kills.in_doubt_committed << " had happened, " << kills.publishing
-            << " inside publication), " << kills.commits << " commits acknowledged, none lost\n";
+            << " inside publication, " << kills.long_wal << " with a WAL at its limit), "
+            << kills.commits << " commits acknowledged, none lost\n";
 }
 
-void run(const char* what, int workers, int kills) {
-  const uint64_t seed = 3001 + static_cast<uint64_t>(workers);
-  CrashRun run(seed, workers);
+/// Rounds until that many are killed.
+Kills run(const char* what, const RunOptions& options, int kills) {
+  CrashRun run(options);
   for (int round = 0; run.kills().all < kills; ++round) {
-    SCOPED_TRACE("seed " + number(static_cast<int64_t>(seed)) + ", round " + number(round));
+    SCOPED_TRACE("seed " + number(static_cast<int64_t>(options.seed)) + ", round " + number(round));
     run.round();
-    if (::testing::Test::HasFatalFailure()) return;
+    if (::testing::Test::HasFatalFailure()) return run.kills();
   }
-  print(what, seed, run.kills());
-  EXPECT_GT(run.kills().commits, kills);  // they were killed at work
-  if (kills >= 500) {
-    EXPECT_GE(run.kills().publishing, 100);
+  print(what, options.seed, run.kills());
+  EXPECT_GE(run.kills().commits, kills / 2);  // they were killed at work
+  return run.kills();
+}
+
+TEST(CrashTest, KilledWriterLosesNothing) {
+  const int rounds = test_rounds(1) * 16;
+  const Kills kills = run("one writer", {.seed = 3002}, rounds);
+  if (rounds >= 500) {
+    EXPECT_GE(kills.publishing, 100);
   }
 }
 
-TEST(CrashTest, KilledWriterLosesNothing) { run("one writer", 1, test_rounds(1) * 16); }
+TEST(CrashTest, TwoKilledWritersLoseNothing) {
+  run("two writers", {.seed = 3003, .writers = 2}, test_rounds(1) * 14);
+}
 
-TEST(CrashTest, TwoKilledWritersLoseNothing) { run("two writers", 2, test_rounds(1) * 14); }
+TEST(CrashTest, KilledWithALongWalLosesNothing) {
+  const RunOptions options{.seed = 3004, .readers = 2, .workload = Workload::kBulk};
+  run("large rows", options, (test_rounds(1) + 1) / 2);
+}
 
 TEST(CrashTest, NextWriterGoesOnWhenTheOneBeforeDiesWithTheLock) {
   const TempDir dir;

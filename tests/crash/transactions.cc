@@ -4,7 +4,7 @@
 // parent no more than the number that it is about to commit: the parent makes the transaction again
 // and knows every row of it.
 //
-// A worker owns the rows of its own `kSlots` places, which are written over and over, and of its
+// A worker owns the rows of its own places, which are written over and over, and of its
 // batches, which are new rows each and are removed some transactions later. The last operation of a
 // transaction writes its number into place 0.
 #include "crash/transactions.h"
@@ -21,6 +21,7 @@ namespace {
 using Kind = Operation::Kind;
 
 constexpr size_t kSlots = 120;
+constexpr size_t kBulkSlots = 24;
 constexpr int64_t kRowsOfWorker = 1'000'000'000'000;
 constexpr int64_t kBatchBase = 1'000'000;
 constexpr int64_t kBatchStride = 100;
@@ -57,6 +58,9 @@ class Maker {
   Operation side_rows();
   Record slot_record(size_t slot);
   std::vector<std::string> some_ids();
+  [[nodiscard]] size_t slots() const {
+    return stream_.workload == Workload::kBulk ? kBulkSlots : kSlots;
+  }
   [[nodiscard]] bool steady() const { return stream_.workload == Workload::kSteady; }
 
   const Stream& stream_;
@@ -70,8 +74,10 @@ Record Maker::slot_record(size_t slot) {
   Record record = random_record(random_);
   record.rowid = RowId{slot_rowid(stream_.worker, slot)};
   record.id = slot_id(stream_.worker, slot);
-  if (random_.one_in(8)) {  // a row on pages of its own
-    record.metadata = "{\"pad\": \"" + std::string(1000 + random_.below(9000), 'p') + "\"}";
+  const bool bulk = stream_.workload == Workload::kBulk;
+  if (random_.one_in(bulk ? 2 : 8)) {  // a row on pages of its own
+    const size_t bytes = bulk ? 200'000 + random_.below(1'000'000) : 1000 + random_.below(9000);
+    record.metadata = "{\"pad\": \"" + std::string(bytes, 'p') + "\"}";
   }
   return record;
 }
@@ -79,7 +85,7 @@ Record Maker::slot_record(size_t slot) {
 std::vector<std::string> Maker::some_ids() {
   std::vector<std::string> ids;
   for (size_t i = 1 + random_.below(4); i > 0; --i) {
-    ids.push_back(slot_id(stream_.worker, 1 + random_.below(kSlots - 1)));
+    ids.push_back(slot_id(stream_.worker, 1 + random_.below(slots() - 1)));
   }
   return ids;
 }
@@ -120,14 +126,14 @@ Operation Maker::of_kind(Kind kind, int depth) {
   operation.on_conflict = kAll[random_.below(kAll.size())];
   switch (kind) {
     case Kind::kInsert: {
-      const size_t start = 1 + random_.below(kSlots - 1);
+      const size_t start = 1 + random_.below(slots() - 1);
       for (size_t i = random_.one_in(2) ? 1 : 1 + random_.below(8); i > 0; --i) {
-        operation.records.push_back(slot_record(1 + (start + i) % (kSlots - 1)));
+        operation.records.push_back(slot_record(1 + (start + i) % (slots() - 1)));
       }
       break;
     }
     case Kind::kUpdate:
-      operation.records.push_back(slot_record(1 + random_.below(kSlots - 1)));
+      operation.records.push_back(slot_record(1 + random_.below(slots() - 1)));
       operation.records[0].rowid.reset();
       break;
     case Kind::kRemoveWhere:

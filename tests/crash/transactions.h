@@ -16,6 +16,7 @@ namespace loci::testing {
 enum class Workload {
   kCrash,   ///< up to 10 operations, often a batch, sometimes a collection made or dropped
   kSteady,  ///< up to 3 operations, now and then a batch
+  kBulk,    ///< as kCrash, with rows of a MiB: the WAL soon reaches its limit
 };
 
 /// Names one stream of transactions. Workers with different numbers never touch each other's rows,

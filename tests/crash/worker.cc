@@ -12,8 +12,9 @@
 //   E ...        a call failed that must not fail; the process then ends with code 1
 // SIGTERM: finish what is begun, report, end with code 0.
 //
-//   loci_crash_worker write PATH SEED WORKER FROM PUBLISH crash|steady
-//   loci_crash_worker read PATH
+//   loci_crash_worker write PATH SEED WORKER FROM PUBLISH crash|steady|bulk
+//   loci_crash_worker read PATH            searches and scans until SIGTERM, then compares all
+//   loci_crash_worker linger PATH          slow scans
 //   loci_crash_worker open PATH WORKER     create or open, one row, close
 //   loci_crash_worker hold PATH            an open write transaction until SIGTERM or kill
 //   loci_crash_worker look PATH            open, count, say so, end
@@ -199,6 +200,19 @@ Status read(Database& database) {
   return {};
 }
 
+/// A program that takes its time between two rows: its snapshots keep the WAL in use.
+Status linger(Database& database) {
+  LOCI_ASSIGN_OR_RETURN(Collection notes, open_notes(database));
+  say("R");
+  while (stopping == 0) {
+    LOCI_RETURN_IF_ERROR(notes.scan({}, true, false, -1, 0, [](const Record&) {
+      ::poll(nullptr, 0, 15);
+      return Status();
+    }));
+  }
+  return {};
+}
+
 Status open_and_write(Database& database, int worker) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, open_notes(database));
   Record record;
@@ -255,6 +269,13 @@ Status peek(const std::string& path, int turns) {
   return {};
 }
 
+Result<Workload> parse_workload(const std::string& name) {
+  if (name == "crash") return Workload::kCrash;
+  if (name == "steady") return Workload::kSteady;
+  if (name == "bulk") return Workload::kBulk;
+  return Status::invalid_argument("unknown workload " + name);
+}
+
 Status run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) return Status::invalid_argument("usage: see worker.cc");
   const std::string& verb = arguments[0];
@@ -269,10 +290,11 @@ Status run(const std::vector<std::string>& arguments) {
     options.stream.worker = std::stoi(arguments[3]);
     options.from = std::stoll(arguments[4]);
     options.publish_every = std::stoll(arguments[5]);
-    options.stream.workload = arguments[6] == "steady" ? Workload::kSteady : Workload::kCrash;
+    LOCI_ASSIGN_OR_RETURN(options.stream.workload, parse_workload(arguments[6]));
     return Writer(database, options).run();
   }
   if (verb == "read") return read(database);
+  if (verb == "linger") return linger(database);
   if (verb == "open" && arguments.size() == 3) {
     return open_and_write(database, std::stoi(arguments[2]));
   }
