@@ -49,7 +49,8 @@ struct LastWords {
 LastWords last_words(const std::vector<std::string>& lines) {
   LastWords words;
   for (const std::string& line : lines) {
-    const int64_t value = line.size() > 2 && line[0] != 'E' ? std::atoll(line.c_str() + 2) : 0;
+    const int64_t value =
+        line.size() > 2 && line[0] != 'E' ? std::strtoll(line.c_str() + 2, nullptr, 10) : 0;
     switch (line[0]) {
       case 'R':
         words.ready = true;
@@ -130,6 +131,7 @@ class CrashRun {
 void CrashRun::round() {
   publish_ = !random_.one_in(bulk() ? 1 : 3);
   std::vector<Child> children;
+  children.reserve(next_.size());
   for (size_t i = 0; i < next_.size(); ++i) {
     children.emplace_back(std::vector<std::string>{
         LOCI_CRASH_WORKER, "write", path_, number(static_cast<int64_t>(options_.seed)),
@@ -137,6 +139,7 @@ void CrashRun::round() {
         bulk() ? "bulk" : "crash"});
   }
   std::vector<Child> readers;
+  readers.reserve(options_.readers);
   for (size_t i = 0; i < options_.readers; ++i) {
     readers.emplace_back(std::vector<std::string>{LOCI_CRASH_WORKER, "linger", path_});
   }
@@ -372,6 +375,7 @@ TEST(CrashTest, EightProcessesOpenWhatAKilledOneLeft) {
     ASSERT_GT(std::filesystem::file_size(path + "-wal"), 0U);
     if (round % 2 == 0) std::filesystem::remove(path + "-shm");
     std::vector<Child> children;
+    children.reserve(8);
     for (int i = 0; i < 8; ++i) {
       children.emplace_back(std::vector<std::string>{LOCI_CRASH_WORKER, "look", path});
     }
@@ -399,7 +403,7 @@ TEST(CrashTest, EightProcessesOpenWhatAKilledOneLeft) {
 TEST(CrashTest, OpeningAndClosingWhileOthersDo) {
   const TempDir dir;
   const std::string path = dir.file("churn.db");
-  const int turns = test_rounds(1) * 25;
+  const int64_t turns = int64_t{25} * test_rounds(1);
   {
     Result<Database> database = Database::open(path);
     ASSERT_OK(database);
@@ -431,6 +435,7 @@ TEST(CrashTest, EightProcessesCreateOneFileAtOnce) {
     const TempDir dir;
     const std::string path = dir.file("new.db");
     std::vector<Child> children;
+    children.reserve(8);
     for (int i = 0; i < 8; ++i) {
       children.emplace_back(std::vector<std::string>{LOCI_CRASH_WORKER, "open", path, number(i)});
     }

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -108,18 +109,20 @@ void ManyProcessesTest::stop() {
       const int code = child.wait();
       ASSERT_FALSE(child.lines().empty());
       ASSERT_EQ(code, 0) << child.lines().back();
-      long long count = 0, wait_us = 0, total_us = 0;
-      const int read = std::sscanf(child.lines().back().c_str(), "W %lld %lld %lld", &count,
-                                   &wait_us, &total_us);  // NOLINT(cert-err34-c): checked below
-      ASSERT_GE(read, 1) << child.lines().back();
+      std::istringstream figures(child.lines().back());
+      char kind = 0;
+      int64_t count = 0, wait_us = 0, total_us = 0;
+      figures >> kind >> count;
+      ASSERT_TRUE(figures && kind == 'W') << child.lines().back();
       if (children == &readers_) {
         figures_.searches += count;
         continue;
       }
+      figures >> wait_us >> total_us;
+      ASSERT_TRUE(figures) << child.lines().back();
       figures_.commits.push_back(count);
-      figures_.longest_wait_us = std::max<int64_t>(figures_.longest_wait_us, wait_us);
-      figures_.longest_transaction_us =
-          std::max<int64_t>(figures_.longest_transaction_us, total_us);
+      figures_.longest_wait_us = std::max(figures_.longest_wait_us, wait_us);
+      figures_.longest_transaction_us = std::max(figures_.longest_transaction_us, total_us);
     }
   }
 }
