@@ -10,6 +10,7 @@
 
 #include "sqlite/connection.h"
 #include "sqlite/sqlite_api.h"
+#include "sqlite/wal_care.h"
 
 namespace loci::sqlite {
 
@@ -43,7 +44,9 @@ struct BusyWait {
 };
 
 struct Connection::Impl {
-  DatabaseHandle db;  // closed last: declared before the statements
+  BusyWait busy;  // these two outlive db, which uses them while it closes
+  WalCare wal;
+  DatabaseHandle db;  // closed after the statements are gone: declared before them
   std::string path;
   bool read_only = false;
   bool immutable = false;
@@ -51,7 +54,6 @@ struct Connection::Impl {
   /// The first page of the wal-index, mapped by SQLite as long as `db` is open; null: none.
   const volatile uint64_t* wal_index = nullptr;
   bool wal_index_sought = false;
-  BusyWait busy;
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
 };

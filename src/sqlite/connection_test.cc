@@ -8,6 +8,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <optional>
 #include <thread>
 
 #include "base/temp_dir.h"
@@ -105,6 +107,21 @@ TEST(ConnectionTest, AnotherProgramsFileIsNotWrittenByOpening) {
     EXPECT_EQ(number(*connection, "SELECT count(*) FROM mine"), 0);
   }
   EXPECT_EQ(std::filesystem::last_write_time(path), stamp);
+}
+
+TEST(ConnectionTest, OpeningWaitsForAReaderBeforeItSwitchesToWal) {
+  const TempDir folder;
+  const std::string path = folder.file("a.db");
+  const auto reader = open(path);
+  ASSERT_TRUE(reader->exec("PRAGMA journal_mode = DELETE; CREATE TABLE loci_meta(x)").ok());
+  std::optional<Transaction> snapshot =
+      Transaction::begin(*reader, Transaction::Kind::kRead).value();
+  EXPECT_EQ(number(*reader, "SELECT count(*) FROM loci_meta"), 0);
+  EXPECT_EQ(open_code(path, {.busy_timeout_ms = 20}), StatusCode::kBusy);
+  auto second = std::async(std::launch::async, [&] { return open(path); });
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  snapshot.reset();
+  EXPECT_EQ(text(*second.get(), "PRAGMA journal_mode"), "wal");
 }
 
 TEST(ConnectionTest, ReadOnlyFileIsReadAndNotWritten) {

@@ -20,7 +20,9 @@ std::set<std::string> words_of(const Record& record, const CollectionSpec& spec)
     const Value value = field(record, column);
     const auto* text = std::get_if<std::string>(&value);
     if (text == nullptr) continue;
-    std::istringstream in(*text);
+    std::string spaced = *text;
+    std::replace(spaced.begin(), spaced.end(), ',', ' ');
+    std::istringstream in(spaced);
     for (std::string word; in >> word;) words.insert(word);
   }
   return words;
