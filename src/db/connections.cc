@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/strings.h"
 
 namespace loci::db {
@@ -37,7 +38,11 @@ Connections::Lease::~Lease() {
     return;
   }
   const base::MutexLock lock(owner_->readers_mu_);
-  owner_->idle_readers_.push_back(std::move(reader_));
+  // Where there is no memory to keep it, it is closed instead.
+  base::guarded([&]() -> Status {
+    owner_->idle_readers_.push_back(std::move(reader_));
+    return {};
+  }).ignore();
 }
 
 bool Connections::thread_holds_writer() const noexcept {

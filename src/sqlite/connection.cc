@@ -259,6 +259,9 @@ bool Connection::in_transaction() const noexcept {
   return sqlite3_get_autocommit(impl_->db.get()) == 0;
 }
 bool Connection::read_only() const noexcept { return impl_->read_only; }
+Status Connection::values_whole() noexcept {
+  return std::exchange(impl_->value_lost, false) ? Status::no_memory() : Status();
+}
 bool Connection::immutable() const noexcept { return impl_->immutable; }
 const std::string& Connection::path() const noexcept { return impl_->path; }
 sqlite3* Connection::handle() const noexcept { return impl_->db.get(); }

@@ -48,6 +48,10 @@ struct Connection::Impl {
   bool read_only = false;
   bool immutable = false;
   int savepoint_depth = 0;
+  bool in_transaction = false;  ///< an outermost Transaction is alive
+  /// Why a rollback failed: what is open then must never be committed.
+  Status undo_error;
+  bool value_lost = false;  ///< see Connection::values_whole
   BusyWait busy;
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
