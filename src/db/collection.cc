@@ -100,13 +100,10 @@ Result<int64_t> Collection::remove_where(std::string_view where) {
   });
 }
 
-Result<int64_t> Collection::clear() {
-  return base::guarded([&]() -> Result<int64_t> { return remove_where({}); }
+Result<int64_t> Collection::clear() { return remove_where({}); }
 
-                       Result<int64_t>
-                           Collection::archive(std::span<const RowKey> keys) {
-                             return set_archived(*impl_, keys, true);
-                           });
+Result<int64_t> Collection::archive(std::span<const RowKey> keys) {
+  return base::guarded([&] { return set_archived(*impl_, keys, true); });
 }
 
 Result<int64_t> Collection::restore(std::span<const RowKey> keys) {

@@ -66,7 +66,12 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
 Status copy_into(Connection& connection, const std::string& path) {
   LOCI_ASSIGN_OR_RETURN(sqlite::Statement vacuum, connection.prepare("VACUUM INTO ?1"));
   LOCI_RETURN_IF_ERROR(vacuum.bind(1, std::string_view(path)));
-  return vacuum.run();
+  Status status = vacuum.run();
+  // "output file already exists" is what SQLite says when it cannot ask for its size. It is new.
+  if (status.code() == StatusCode::kInvalidArgument) {
+    return Status::io_error(std::string(status.message()));
+  }
+  return status;
 }
 
 /// Gives a finished file, which no connection has open, its name, and makes both survive power
@@ -78,8 +83,11 @@ Status name_durably(const std::string& from, const std::string& to) {
                           files.open(from, base::OpenMode::kReadWrite));
     LOCI_RETURN_IF_ERROR(file->sync());
   }
+  const std::string folder = base::parent_directory(to);
   LOCI_RETURN_IF_ERROR(files.rename(from, to));
-  return files.sync_directory(base::parent_directory(to));
+  Status synced = base::guarded([&] { return files.sync_directory(folder); });
+  if (!synced.ok()) files.remove_file(to).ignore();  // it is told that there is no copy
+  return synced;
 }
 
 }  // namespace
@@ -270,10 +278,12 @@ Status Database::backup(const std::string& path) {
     // Beside it first: what has the name of a backup is whole, whenever the program or the power
     // ends.
     const std::string part = base::str_cat(path, ".", base::uuid_v4(), ".part");
-    Status status = copy_into(lease.connection(), part);
-    if (status.ok()) status = name_durably(part, path);
-    if (!status.ok())
-      base::real_file_system().remove_file(part).ignore();  // may not be there at all
+    Status status = base::guarded([&]() -> Status {
+      LOCI_RETURN_IF_ERROR(copy_into(lease.connection(), part));
+      return name_durably(part, path);
+    });
+    if (status.ok()) return {};
+    base::real_file_system().remove_file(part).ignore();  // may not be there at all
     return status.with_context(base::str_cat("backup to '", path, "'"));
   });
 }

@@ -108,6 +108,8 @@ class Connection {
   [[nodiscard]] int64_t changes() const noexcept;
   [[nodiscard]] bool in_transaction() const noexcept;
   [[nodiscard]] bool read_only() const noexcept;
+  /// False: a rollback failed, and what it was to undo is still open. Closing ends it.
+  [[nodiscard]] bool sound() const noexcept;
   /// kOutOfMemory when, since it was last asked, a Statement gave an empty text or blob because
   /// there was no memory for it. step(), run() and commit() ask; who reads one row and stops must.
   Status values_whole() noexcept;

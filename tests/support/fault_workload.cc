@@ -9,6 +9,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/c_edge.h"
 #include "sqlite/connection.h"
 #include "store/log.h"
 #include "support/consistency.h"
@@ -21,17 +22,8 @@ namespace {
 constexpr size_t kDim = 16;
 constexpr int kBaseRows = 40;
 
-CollectionSpec notes_spec(std::string_view name) {
-  CollectionSpec spec;
-  spec.name = name;
-  spec.vectors = {vector_column("embedding", kDim, Metric::kCosine)};
-  spec.text = {"body"};
-  spec.filters = {{.name = "lang", .type = FieldType::kText},
-                  {.name = "year", .type = FieldType::kInt}};
-  return spec;
-}
-
 Record note(int i) {
+  const TestCode mine;
   static constexpr const char* kWords[] = {"alder", "birch", "cedar", "elm", "fir", "gum", "hazel"};
   Record record;
   record.id = "note-" + std::to_string(i);
@@ -43,65 +35,110 @@ Record note(int i) {
   return record;
 }
 
-std::vector<Record> notes(int first, int count) {
+std::vector<float> vector(double seed) {
+  const TestCode mine;
+  return sine_vector(kDim, seed);
+}
+
+std::vector<RowKey> keys(std::initializer_list<const char*> ids) {
+  const TestCode mine;
+  return {ids.begin(), ids.end()};
+}
+
+std::string text_of(int64_t number) {
+  const TestCode mine;
+  return std::to_string(number);
+}
+
+}  // namespace
+
+CollectionSpec fault_spec(std::string_view name) {
+  const TestCode mine;
+  CollectionSpec spec;
+  spec.name = name;
+  spec.vectors = {vector_column("embedding", kDim, Metric::kCosine)};
+  spec.text = {"body"};
+  spec.filters = {{.name = "lang", .type = FieldType::kText},
+                  {.name = "year", .type = FieldType::kInt}};
+  return spec;
+}
+
+std::vector<Record> fault_rows(int first, int count) {
+  const TestCode mine;
   std::vector<Record> records;
   for (int i = first; i < first + count; ++i) records.push_back(note(i));
   return records;
 }
 
 Status fill(Database& database) {
-  LOCI_ASSIGN_OR_RETURN(Collection made, database.create_collection(notes_spec("notes")));
-  LOCI_RETURN_IF_ERROR(made.insert_many(notes(0, kBaseRows)).status());
+  LOCI_ASSIGN_OR_RETURN(Collection made, database.create_collection(fault_spec("notes")));
+  LOCI_RETURN_IF_ERROR(made.insert_many(fault_rows(0, kBaseRows)).status());
   Record changes;
   changes.fields = {{"year", int64_t{1999}}};
   LOCI_RETURN_IF_ERROR(made.update("note-3", changes));
-  const std::vector<RowKey> hidden = {std::string("note-5")};
-  return made.archive(hidden).status();
+  return made.archive(keys({"note-5"})).status();
 }
+
+Status compact(Database& database, bool full_sync, std::string& seen) {
+  return base::guarded([&]() -> Status {
+    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
+                          sqlite::Connection::open(database.path(), {.full_sync = full_sync}));
+    LOCI_ASSIGN_OR_RETURN(const int64_t dropped, store::compact_log(*connection));
+    seen = text_of(dropped);
+    return {};
+  });
+}
+
+namespace {
 
 Status insert_one(Database& database, std::string& seen) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
   LOCI_ASSIGN_OR_RETURN(const RowId row, notes.insert(note(1000)));
-  seen = std::to_string(to_int(row));
+  seen = text_of(to_int(row));
   return {};
 }
 
 Status insert_hundred(Database& database, std::string& seen) {
   LOCI_ASSIGN_OR_RETURN(Collection collection, database.collection("notes"));
-  LOCI_ASSIGN_OR_RETURN(const WriteCount count, collection.insert_many(notes(2000, 100)));
-  seen = std::to_string(count.inserted);
+  LOCI_ASSIGN_OR_RETURN(const WriteCount count, collection.insert_many(fault_rows(2000, 100)));
+  seen = text_of(count.inserted);
   return {};
 }
 
 /// Rows that are there already: each takes the way of its own instead of the batch.
 Status replace_some(Database& database, std::string& seen) {
   LOCI_ASSIGN_OR_RETURN(Collection collection, database.collection("notes"));
-  std::vector<Record> records = notes(20, 40);
-  for (Record& record : records) record.vectors[0].second = sine_vector(kDim, 0.9);
+  std::vector<Record> records = fault_rows(20, 40);
+  for (Record& record : records) record.vectors[0].second = vector(0.9);
   LOCI_ASSIGN_OR_RETURN(const WriteCount count,
                         collection.insert_many(records, OnConflict::kReplace));
-  seen = std::to_string(count.inserted) + "+" + std::to_string(count.updated);
+  seen = text_of(count.inserted * 1000 + count.updated);
   return {};
+}
+
+Record new_text() {
+  const TestCode mine;
+  Record changes;
+  changes.fields = {{"body", std::string("willow tree")}, {"lang", std::string("fr")}};
+  changes.vectors.emplace_back("embedding", sine_vector(kDim, 0.55));
+  return changes;
 }
 
 Status update_row(Database& database, std::string& /*seen*/) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
-  Record changes;
-  changes.fields = {{"body", std::string("willow tree")}, {"lang", std::string("fr")}};
-  changes.vectors.emplace_back("embedding", sine_vector(kDim, 0.55));
-  return notes.update("note-7", changes);
+  return notes.update("note-7", new_text());
 }
 
 Status remove_rows(Database& database, std::string& seen) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
   LOCI_ASSIGN_OR_RETURN(const int64_t count, notes.remove_where("lang = 'de' AND year >= 2010"));
-  seen = std::to_string(count);
+  seen = text_of(count);
   return {};
 }
 
 Status search(Database& database, std::string& seen, SearchMode mode) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
-  const std::vector<float> query = sine_vector(kDim, 0.42);
+  const std::vector<float> query = vector(0.42);
   SearchRequest request;
   request.mode = mode;
   if (mode != SearchMode::kText) request.vector = query;
@@ -109,38 +146,33 @@ Status search(Database& database, std::string& seen, SearchMode mode) {
   request.where = "year >= 2003";
   request.snippets = mode != SearchMode::kVector;
   LOCI_ASSIGN_OR_RETURN(const SearchResult found, notes.search(request));
+  const TestCode mine;
   for (const Hit& hit : found.hits) {
     seen += describe(hit.record) + " score " + std::to_string(hit.score) + hit.snippet + "\n";
   }
   return {};
 }
 
+std::string copy_of(const std::string& path) {
+  const TestCode mine;
+  return path + ".copy";
+}
+
 Status back_up(Database& database, std::string& /*seen*/) {
-  return database.backup(database.path() + ".copy");
+  return database.backup(copy_of(database.path()));
 }
 
 std::string backed_up(const std::string& path) {
-  auto copy = Database::open(path + ".copy", {.create = false});
+  auto copy = Database::open(copy_of(path), {.create = false});
   return copy.ok() ? digest(*copy) + check_report(*copy) : copy.error().to_string();
-}
-
-/// As the maintenance of a follower does it, on a connection of its own.
-Status compact(Database& database, std::string& seen) {
-  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
-                        sqlite::Connection::open(database.path(), {}));
-  LOCI_ASSIGN_OR_RETURN(const int64_t dropped, store::compact_log(*connection));
-  seen = std::to_string(dropped);
-  return {};
 }
 
 Status several_in_one(Database& database, std::string& /*seen*/) {
   return database.transaction([&]() -> Status {
     LOCI_ASSIGN_OR_RETURN(Collection collection, database.collection("notes"));
-    LOCI_RETURN_IF_ERROR(collection.insert_many(notes(3000, 35)).status());
-    const std::vector<RowKey> gone = {std::string("note-1"), std::string("note-3001")};
-    LOCI_RETURN_IF_ERROR(collection.remove(gone).status());
-    LOCI_ASSIGN_OR_RETURN(const std::vector<Hit> hits,
-                          collection.nearest(sine_vector(kDim, 0.2), 3));
+    LOCI_RETURN_IF_ERROR(collection.insert_many(fault_rows(3000, 35)).status());
+    LOCI_RETURN_IF_ERROR(collection.remove(keys({"note-1", "note-3001"})).status());
+    LOCI_ASSIGN_OR_RETURN(const std::vector<Hit> hits, collection.nearest(vector(0.2), 3));
     return hits.size() == 3 ? Status() : Status::internal("fewer hits than rows");
   });
 }
@@ -152,16 +184,15 @@ Status alter(Database& database, std::string& /*seen*/) {
 
 Status purge_some(Database& database, std::string& seen) {
   LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
-  const std::vector<RowKey> gone = {std::string("note-2"), std::string("note-9")};
-  LOCI_ASSIGN_OR_RETURN(const int64_t count, notes.purge(gone));
-  seen = std::to_string(count);
+  LOCI_ASSIGN_OR_RETURN(const int64_t count, notes.purge(keys({"note-2", "note-9"})));
+  seen = text_of(count);
   return {};
 }
 
 std::vector<Workload> make_workloads() {
   const auto nothing = [](Database&) { return Status(); };
   const auto create = [](Database& database, std::string&) {
-    return database.create_collection(notes_spec("notes")).status();
+    return database.create_collection(fault_spec("notes")).status();
   };
   const auto search_with = [](SearchMode mode) {
     return [mode](Database& database, std::string& seen) { return search(database, seen, mode); };
@@ -170,7 +201,7 @@ std::vector<Workload> make_workloads() {
       {"create_database", nullptr, create},
       {"create_second", fill,
        [](Database& database, std::string&) {
-         return database.create_collection(notes_spec("others")).status();
+         return database.create_collection(fault_spec("others")).status();
        }},
       {"drop", fill,
        [](Database& database, std::string&) { return database.drop_collection("notes"); }},
@@ -186,7 +217,8 @@ std::vector<Workload> make_workloads() {
       {"migrate_down", [](Database& database) { return database.migrate(); },
        [](Database& database, std::string&) { return database.migrate(0); }},
       {"backup", fill, back_up, backed_up},
-      {"compact_log", fill, compact},
+      {"compact_log", fill,
+       [](Database& database, std::string& seen) { return compact(database, false, seen); }},
       {"transaction", fill, several_in_one},
       {"alter", fill, alter},
       {"purge", fill, purge_some},

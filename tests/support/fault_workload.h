@@ -6,11 +6,25 @@
 #include <functional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loci/loci.h"
 
 namespace loci::testing {
+
+/// While one lives, the thread runs the test's own code: its allocations are not those under test.
+class TestCode {
+ public:
+  TestCode() { ++depth; }
+  TestCode(const TestCode&) = delete;
+  TestCode& operator=(const TestCode&) = delete;
+  ~TestCode() { --depth; }
+  [[nodiscard]] static bool runs() { return depth > 0; }
+
+ private:
+  static inline thread_local int depth = 0;
+};
 
 /// One operation. It is deterministic: on equal databases it does and sees the same.
 struct Workload {
@@ -26,6 +40,14 @@ struct Workload {
   /// For GoogleTest.
   friend void PrintTo(const Workload& workload, std::ostream* out) { *out << workload.name; }
 };
+
+/// The collection of the workloads: a vector, a text, two filter columns; and its rows by number.
+CollectionSpec fault_spec(std::string_view name);
+std::vector<Record> fault_rows(int first, int count);
+/// Makes collection "notes" with 40 rows, one of them changed, one archived.
+Status fill(Database& database);
+/// Compacts the log, as the maintenance of a follower does it: on a connection of its own.
+Status compact(Database& database, bool full_sync, std::string& seen);
 
 /// Create, insert (one, many), update, remove, search (vector, text, hybrid), migrate, backup,
 /// compaction, schema change, transaction of several calls, purge, reindex.
