@@ -4,6 +4,7 @@
 // handle; else every few calls, with the faults taken in turn.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "support/fault_vfs.h"
@@ -14,6 +15,9 @@ namespace loci::testing {
 namespace {
 
 class FaultIoTest : public ::testing::TestWithParam<Workload> {};
+
+/// About how many runs of each operation and handle the short form makes.
+constexpr int64_t kShortRuns = 80;
 
 constexpr IoFault kFaults[] = {IoFault::kError, IoFault::kFull, IoFault::kShort, IoFault::kTorn};
 
@@ -35,9 +39,10 @@ int64_t count_calls(const FaultRun& run, FaultRun::Handle handle) {
   return calls;
 }
 
-void fail_each(const FaultRun& run, FaultRun::Handle handle, int64_t stride) {
+void fail_each(const FaultRun& run, FaultRun::Handle handle) {
   const int64_t calls = count_calls(run, handle);
   ASSERT_GT(calls, 0);
+  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, calls / kShortRuns);
   const bool every = soak();
   int64_t fired = 0;
   for (int64_t n = 1; n <= calls; n += stride) {
@@ -60,9 +65,8 @@ void fail_each(const FaultRun& run, FaultRun::Handle handle, int64_t stride) {
 TEST_P(FaultIoTest, AllOrNothingWhateverCallFails) {
   FaultVfs::get();
   const FaultRun run(GetParam());
-  const int64_t stride = soak() ? 1 : 5;
-  fail_each(run, FaultRun::Handle::kFresh, stride);
-  if (!HasFailure() && GetParam().prepare) fail_each(run, FaultRun::Handle::kKept, stride);
+  fail_each(run, FaultRun::Handle::kFresh);
+  if (!HasFailure() && GetParam().prepare) fail_each(run, FaultRun::Handle::kKept);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, FaultIoTest, ::testing::ValuesIn(fault_workloads()),
