@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every allocation of every operation fails in turn: those of SQLite, and those of C++.
-// LOCI_SOAK=1: each of them, once and from then on; else a spread of them.
+// LOCI_SOAK=1: each of them, once and from then on; else a spread of LOCI_TEST_ROUNDS of them.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,8 +17,8 @@
 namespace loci::testing {
 namespace {
 
-/// Runs of each allocator, handle and operation in the short form.
-constexpr int64_t kShortRuns = 25;
+/// About how many runs of each allocator, handle and operation the short form makes.
+constexpr int kShortRuns = 25;
 
 /// Before anything of the program uses SQLite.
 const bool kPrepared = [] {
@@ -46,8 +46,8 @@ void fail_each(const FaultRun& run, FaultRun::Handle handle, Allocator allocator
   ASSERT_TRUE(kPrepared);
   const int64_t count = count_allocations(run, handle, allocator);
   ASSERT_GT(count, 0);
-  // The first ones by one; a step of odd length meets loops at other places each time.
-  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, count / kShortRuns) | 1;
+  // A step of odd length does not meet the same place of every row.
+  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, count / test_rounds(kShortRuns)) | 1;
   int64_t fired = 0;
   for (int64_t n = 1; n <= count; n += stride) {
     for (const bool from_then_on : {false, true}) {

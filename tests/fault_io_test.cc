@@ -17,7 +17,7 @@ namespace {
 class FaultIoTest : public ::testing::TestWithParam<Workload> {};
 
 /// About how many runs of each operation and handle the short form makes.
-constexpr int64_t kShortRuns = 80;
+constexpr int kShortRuns = 80;
 
 constexpr IoFault kFaults[] = {IoFault::kError, IoFault::kFull, IoFault::kShort, IoFault::kTorn};
 
@@ -42,7 +42,7 @@ int64_t count_calls(const FaultRun& run, FaultRun::Handle handle) {
 void fail_each(const FaultRun& run, FaultRun::Handle handle) {
   const int64_t calls = count_calls(run, handle);
   ASSERT_GT(calls, 0);
-  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, calls / kShortRuns);
+  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, calls / test_rounds(kShortRuns));
   const bool every = soak();
   int64_t fired = 0;
   for (int64_t n = 1; n <= calls; n += stride) {
