@@ -71,7 +71,8 @@ struct MigrationState {
 };
 
 /// One SQLite file with collections in it. Cheap to copy: a handle; the file is closed with the
-/// last handle (and Collection). Threads: see Collection.
+/// last handle (and Collection). Threads: see Collection. What returns a Status or a Result throws
+/// nothing: a lack of memory is kOutOfMemory, an exception of a callback kInternal.
 class LOCI_API Database {
  public:
   /// Opens or creates `path` (":memory:" for a private one).

@@ -59,6 +59,8 @@ class [[nodiscard]] LOCI_API Status {
   static Status io_error(std::string message);
   static Status corruption(std::string message);
   static Status out_of_memory(std::string message);
+  /// kOutOfMemory with a message of its own; takes no memory, and neither does copying it.
+  static Status no_memory() noexcept;
   static Status unsupported(std::string message);
   static Status cancelled(std::string message);
   static Status internal(std::string message);
@@ -80,7 +82,14 @@ class [[nodiscard]] LOCI_API Status {
     StatusCode code;
     std::string message;
   };
-  std::unique_ptr<const Rep> rep_;
+  struct Release {
+    void operator()(const Rep* rep) const noexcept;
+  };
+  using RepPtr = std::unique_ptr<const Rep, Release>;
+  static RepPtr make_rep(StatusCode code, std::string message);
+  static const Rep& no_memory_rep() noexcept;  // shared, never released
+
+  RepPtr rep_;
 };
 
 /// A value or the Status that explains its absence. Never holds an ok Status.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A FileSystem for tests: it forwards to another one and makes the n-th call fail.
+// A FileSystem for tests: it forwards to another one and makes the n-th call fail, or the power.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "base/os_file.h"
+#include "base/volatile_disk.h"
 
 namespace loci::base {
 
@@ -19,7 +21,8 @@ namespace loci::base {
 enum class FaultKind : uint8_t {
   kError,       ///< nothing is done; the Status is returned
   kShortWrite,  ///< pwrite writes the first half, then returns the Status; else as kError
-  kAllAfter,    ///< this call and every later one fail: the disk is gone
+  kTornWrite,   ///< pwrite writes some of its 512-byte sectors, then the Status; else as kError
+  kAllAfter,    ///< this call and every later one fail: the disk is gone, or the power
 };
 
 /// Counts every call of itself and its files (reads too) from 1. Loop n = 1, 2, 3 ... until
@@ -30,10 +33,21 @@ class FaultFileSystem final : public FileSystem {
 
   /// Arms the fault and restarts the count. `n` == 0: never.
   void fail_nth(int64_t n, Status with, FaultKind kind = FaultKind::kError);
+  /// Arms `step` for the moment before the n-th call, which then goes on: to stop the process
+  /// there, or to do what another program would do.
+  void run_before_nth(int64_t n, std::function<void()> step);
   /// Whether the fault has happened since fail_nth.
   [[nodiscard]] bool fired() const;
   /// Calls since fail_nth.
   [[nodiscard]] int64_t calls() const;
+
+  /// Remembers from now on what is not synced, of every file that is opened, renamed or removed
+  /// through this. The failure of the power is fail_nth(n, status, kAllAfter).
+  void record();
+  /// Ends record() and makes the files what a failure of the power leaves of them. May be asked
+  /// again with another seed. No file may be open or mapped.
+  /// seed  0: what was synced, names by sync_directory; 1: everything; others: a random part
+  Status leave_survivors(uint64_t seed);
 
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode how,
                                                    uint32_t mode) override;
@@ -53,10 +67,20 @@ class FaultFileSystem final : public FileSystem {
   /// For its files: counts a call; the Status to return when it is to fail, else ok.
   [[nodiscard]] Status before_call();
   [[nodiscard]] FaultKind kind() const;
+  /// For its files: tells the recorded disk of a change that was made.
+  void changed(const std::function<void(VolatileDisk&)>& change);
 
  private:
+  /// Adds a file that was there before record() to the recorded disk.
+  Status learn(const std::string& path);
+  /// The recorded file behind a path that has just been opened; 0: not recording.
+  VolatileDisk::FileId opened(const std::string& path, OpenMode how);
+
   FileSystem& inner_;
   mutable Mutex mu_;
+  bool recording_ LOCI_GUARDED_BY(mu_) = false;
+  VolatileDisk disk_ LOCI_GUARDED_BY(mu_);
+  std::function<void()> step_ LOCI_GUARDED_BY(mu_);
   int64_t nth_ LOCI_GUARDED_BY(mu_) = 0;
   int64_t calls_ LOCI_GUARDED_BY(mu_) = 0;
   bool fired_ LOCI_GUARDED_BY(mu_) = false;

@@ -85,5 +85,80 @@ TEST(FaultFileSystemTest, FileCallsCountAndFail) {
   EXPECT_EQ(*file->size(), 1u);
 }
 
+TEST(FaultFileSystemTest, TornWriteLeavesSomeSectors) {
+  const TempDir folder;
+  FaultFileSystem files(real_file_system());
+  const auto file = *files.open(folder.file("f"), OpenMode::kCreate, 0600);
+  ASSERT_TRUE(file->pwrite(0, as_bytes(std::string(64 * 512, 'o'))).ok());
+  files.fail_nth(1, Status::io_error("torn"), FaultKind::kTornWrite);
+  EXPECT_FALSE(file->pwrite(0, as_bytes(std::string(64 * 512, 'n'))).ok());
+  const std::string left = *read_file(real_file_system(), folder.file("f"), 1 << 20);
+  int fresh = 0;
+  for (size_t sector = 0; sector < 64; ++sector) {
+    const std::string bytes = left.substr(sector * 512, 512);
+    EXPECT_EQ(bytes, std::string(512, bytes[0])) << sector;  // a sector is old or new
+    fresh += bytes[0] == 'n' ? 1 : 0;
+  }
+  EXPECT_GT(fresh, 0);
+  EXPECT_LT(fresh, 64);
+}
+
+TEST(FaultFileSystemTest, StepRunsBeforeTheNthCall) {
+  const TempDir folder;
+  FaultFileSystem files(real_file_system());
+  std::string seen = "not run";
+  files.run_before_nth(4, [&] {
+    seen = *read_file(real_file_system(), folder.file("f.new"), 100);
+    EXPECT_FALSE(*real_file_system().exists(folder.file("f")));
+  });
+  EXPECT_TRUE(replace_file(files, folder.file("f"), "text").ok());  // 4 is the rename
+  EXPECT_EQ(seen, "text");
+  EXPECT_TRUE(files.fired());
+}
+
+TEST(FaultFileSystemTest, PowerLossAtEveryCallLeavesOldOrNew) {
+  const TempDir folder;
+  const std::string path = folder.file("f");
+  bool saw_old = false;
+  bool saw_new = false;
+  for (int64_t n = 1; n <= 6; ++n) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      FaultFileSystem files(real_file_system());
+      ASSERT_TRUE(replace_file(files, path, "old").ok());
+      files.record();
+      files.fail_nth(n, Status::io_error("power"), FaultKind::kAllAfter);
+      const bool done = replace_file(files, path, "new").ok();
+      files.fail_nth(0, Status());
+      ASSERT_TRUE(files.leave_survivors(seed).ok());
+      const Result<std::string> text = read_file(real_file_system(), path, 100);
+      ASSERT_TRUE(text.has_value()) << "n=" << n << " seed=" << seed;
+      EXPECT_TRUE(*text == "new" || (*text == "old" && !done))
+          << "n=" << n << " seed=" << seed << ": " << *text;
+      saw_old |= *text == "old";
+      saw_new |= *text == "new";
+    }
+  }
+  EXPECT_TRUE(saw_old && saw_new);
+}
+
+TEST(FaultFileSystemTest, PowerLossShowsAReplacementWithoutSync) {
+  const TempDir folder;
+  const std::string path = folder.file("f");
+  bool lost = false;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    FaultFileSystem files(real_file_system());
+    ASSERT_TRUE(replace_file(files, path, "old").ok());
+    files.record();
+    {
+      const auto file = *files.open(path + ".new", OpenMode::kCreateReplace, 0600);
+      ASSERT_TRUE(file->pwrite(0, as_bytes("new")).ok());  // and no sync
+    }
+    ASSERT_TRUE(files.rename(path + ".new", path).ok());
+    ASSERT_TRUE(files.leave_survivors(seed).ok());
+    lost |= read_file(real_file_system(), path, 100)->empty();
+  }
+  EXPECT_TRUE(lost) << "the name was durable before the bytes, and no seed showed it";
+}
+
 }  // namespace
 }  // namespace loci::base

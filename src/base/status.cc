@@ -40,16 +40,31 @@ std::string_view status_code_name(StatusCode code) noexcept {
   return "unknown";
 }
 
-Status::Status(StatusCode code, std::string message)
-    : rep_(code == StatusCode::kOk ? nullptr
-                                   : std::make_unique<const Rep>(Rep{code, std::move(message)})) {}
+const Status::Rep& Status::no_memory_rep() noexcept {
+  static const Rep rep{StatusCode::kOutOfMemory, "out of memory"};  // short: lies in the string
+  return rep;
+}
 
-Status::Status(const Status& other)
-    : rep_(other.rep_ == nullptr ? nullptr : std::make_unique<const Rep>(*other.rep_)) {}
+void Status::Release::operator()(const Rep* rep) const noexcept {
+  if (rep != &no_memory_rep()) delete rep;
+}
+
+Status::RepPtr Status::make_rep(StatusCode code, std::string message) {
+  return RepPtr(new Rep{code, std::move(message)});
+}
+
+Status::Status(StatusCode code, std::string message) {
+  if (code != StatusCode::kOk) rep_ = make_rep(code, std::move(message));
+}
+
+Status::Status(const Status& other) { *this = other; }
 
 Status& Status::operator=(const Status& other) {
-  if (this != &other) {
-    rep_ = other.rep_ == nullptr ? nullptr : std::make_unique<const Rep>(*other.rep_);
+  if (this == &other) return *this;
+  if (other.rep_ == nullptr || other.rep_.get() == &no_memory_rep()) {
+    rep_.reset(other.rep_.get());
+  } else {
+    rep_ = make_rep(other.rep_->code, other.rep_->message);
   }
   return *this;
 }
@@ -74,6 +89,11 @@ Status Status::corruption(std::string message) {
 }
 Status Status::out_of_memory(std::string message) {
   return {StatusCode::kOutOfMemory, std::move(message)};
+}
+Status Status::no_memory() noexcept {
+  Status status;
+  status.rep_.reset(&no_memory_rep());
+  return status;
 }
 Status Status::unsupported(std::string message) {
   return {StatusCode::kUnsupported, std::move(message)};

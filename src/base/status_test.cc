@@ -109,6 +109,19 @@ TEST(ResultTest, HoldsMoveOnlyValues) {
   EXPECT_EQ(*taken, 5);
 }
 
+TEST(StatusTest, NoMemoryIsCopiedAndReplacedLikeAnyOther) {
+  const Status first = Status::no_memory();
+  Status copy = first;
+  EXPECT_EQ(copy.to_string(), "out_of_memory: out of memory");
+  copy = Status::busy("b");
+  EXPECT_EQ(copy.to_string(), "busy: b");
+  copy = first;
+  EXPECT_EQ(copy.code(), StatusCode::kOutOfMemory);
+  const Status moved = std::move(copy);
+  EXPECT_EQ(moved.with_context("search").message(), "search: out of memory");
+  EXPECT_EQ(first.code(), StatusCode::kOutOfMemory);
+}
+
 TEST(GuardedTest, PassesResultsThrough) {
   EXPECT_TRUE(base::guarded([] { return Status(); }).ok());
   EXPECT_EQ(*base::guarded([] { return Result<int>(4); }), 4);
@@ -120,6 +133,8 @@ TEST(GuardedTest, TurnsExceptionsIntoCodes) {
   const Status user = base::guarded([]() -> Status { throw std::runtime_error("callback"); });
   EXPECT_EQ(user.code(), StatusCode::kInternal);
   EXPECT_EQ(user.message(), "callback");
+  const Status length = base::guarded([]() -> Status { throw std::length_error("vector"); });
+  EXPECT_EQ(length.code(), StatusCode::kOutOfMemory);
   const Result<int> other = base::guarded([]() -> Result<int> { throw 7; });
   EXPECT_EQ(other.error().code(), StatusCode::kInternal);
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/strings.h"
 
 namespace loci::db {
@@ -36,8 +37,13 @@ Connections::Lease::~Lease() {
     owner_->release_writer();
     return;
   }
+  if (!reader_->sound()) return;
   const base::MutexLock lock(owner_->readers_mu_);
-  owner_->idle_readers_.push_back(std::move(reader_));
+  // Where there is no memory to keep it, it is closed instead.
+  base::guarded([&]() -> Status {
+    owner_->idle_readers_.push_back(std::move(reader_));
+    return {};
+  }).ignore();
 }
 
 bool Connections::thread_holds_writer() const noexcept {
@@ -66,6 +72,9 @@ void Connections::release_writer() noexcept {
     --writer_depth_;
     return;
   }
+  // Others must not wait for a transaction that nobody can end any more. (In :memory: nobody does,
+  // and closing it would lose it: there the next transaction ends what is left of this one.)
+  if (!memory_ && writer_ != nullptr && !writer_->sound()) writer_.reset();
   {
     const std::lock_guard lock(writer_mu_);
     writer_owner_.store(std::thread::id(), std::memory_order_relaxed);
@@ -79,14 +88,24 @@ Result<Connections::Lease> Connections::writer() {
     return Status::failed_precondition(
         base::str_cat("'", path_, "' is open read-only: open it for writing to change it"));
   }
+  return lease_writer();
+}
+
+Result<Connections::Lease> Connections::lease_writer() {
   LOCI_RETURN_IF_ERROR(acquire_writer());
-  return Lease(this);
+  Lease lease(this);
+  if (writer_ == nullptr) {
+    sqlite::OpenOptions options = options_;
+    options.create = false;
+    LOCI_ASSIGN_OR_RETURN(writer_, sqlite::Connection::open(path_, options));
+    lease.connection_ = writer_.get();
+  }
+  return lease;
 }
 
 Result<Connections::Lease> Connections::reader() {
   if (memory_ || thread_holds_writer()) {
-    LOCI_RETURN_IF_ERROR(acquire_writer());
-    return Lease(this);
+    return lease_writer();
   }
   {
     const base::MutexLock lock(readers_mu_);

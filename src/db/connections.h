@@ -68,13 +68,15 @@ class Connections {
   [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
 
  private:
+  Result<Lease> lease_writer();
   Status acquire_writer();
   void release_writer() noexcept;
 
   const std::string path_;
   const sqlite::OpenOptions options_;
   bool memory_ = false;
-  std::unique_ptr<sqlite::Connection> writer_;  // used by the thread that owns it
+  /// Used by the thread that owns it. Null: closed as unsound, to be opened anew at its next use.
+  std::unique_ptr<sqlite::Connection> writer_;
 
   std::mutex writer_mu_;  // std: condition_variable wants it
   std::condition_variable writer_free_;

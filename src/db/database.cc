@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/c_edge.h"
+#include "base/ids.h"
 #include "base/os_file.h"
 #include "base/strings.h"
 #include "db/collection_impl.h"
@@ -63,187 +65,249 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
   return {};
 }
 
+Status copy_into(Connection& connection, const std::string& path) {
+  LOCI_ASSIGN_OR_RETURN(sqlite::Statement vacuum, connection.prepare("VACUUM INTO ?1"));
+  LOCI_RETURN_IF_ERROR(vacuum.bind(1, std::string_view(path)));
+  Status status = vacuum.run();
+  // "output file already exists" is what SQLite says when it cannot ask for its size. It is new.
+  if (status.code() == StatusCode::kInvalidArgument) {
+    return Status::io_error(std::string(status.message()));
+  }
+  return status;
+}
+
+/// Gives a finished file, which no connection has open, its name, and makes both survive power
+/// loss.
+Status name_durably(const std::string& from, const std::string& to) {
+  base::FileSystem& files = base::real_file_system();
+  {
+    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
+                          files.open(from, base::OpenMode::kReadWrite));
+    LOCI_RETURN_IF_ERROR(file->sync());
+  }
+  const std::string folder = base::parent_directory(to);
+  LOCI_RETURN_IF_ERROR(files.rename(from, to));
+  Status synced = base::guarded([&] { return files.sync_directory(folder); });
+  if (!synced.ok()) files.remove_file(to).ignore();  // it is told that there is no copy
+  return synced;
+}
+
 }  // namespace
 
 Database::Database(std::shared_ptr<DatabaseImpl> impl) : impl_(std::move(impl)) {}
 
 Result<Database> Database::open(const std::string& path, const DatabaseOptions& options) {
-  LOCI_RETURN_IF_ERROR(simd_tier().status());
-  LOCI_ASSIGN_OR_RETURN(std::shared_ptr<DatabaseImpl> impl, DatabaseImpl::open(path, options));
-  return Database(std::move(impl));
+  return base::guarded([&]() -> Result<Database> {
+    LOCI_RETURN_IF_ERROR(simd_tier().status());
+    LOCI_ASSIGN_OR_RETURN(std::shared_ptr<DatabaseImpl> impl, DatabaseImpl::open(path, options));
+    return Database(std::move(impl));
+  });
 }
 
 const std::string& Database::path() const { return impl_->path(); }
 
 Result<Collection> Database::create_collection(const CollectionSpec& spec) {
-  CollectionSpec resolved = spec;
-  for (VectorColumn& column : resolved.vectors) {
-    LOCI_RETURN_IF_ERROR(resolve_model(spec.name, column));
-  }
-  LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
-    LOCI_RETURN_IF_ERROR(store::migrate(connection, -1));
-    LOCI_ASSIGN_OR_RETURN(const store::Source source,
-                          store::create_collection(connection, resolved));
-    resolved = source.spec;
-    return {};
-  }));
-  return make_collection(impl_, std::move(resolved));
+  return base::guarded([&]() -> Result<Collection> {
+    CollectionSpec resolved = spec;
+    for (VectorColumn& column : resolved.vectors) {
+      LOCI_RETURN_IF_ERROR(resolve_model(spec.name, column));
+    }
+    LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
+      LOCI_RETURN_IF_ERROR(store::migrate(connection, -1));
+      LOCI_ASSIGN_OR_RETURN(const store::Source source,
+                            store::create_collection(connection, resolved));
+      resolved = source.spec;
+      return {};
+    }));
+    return make_collection(impl_, std::move(resolved));
+  });
 }
 
 Result<Collection> Database::create_table_index(const TableIndexSpec& spec) {
-  TableIndexSpec resolved = spec;
-  LOCI_RETURN_IF_ERROR(resolve_model(spec.name, resolved.vector));
-  CollectionSpec made;
-  LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
-    LOCI_RETURN_IF_ERROR(store::migrate(connection, -1));
-    LOCI_ASSIGN_OR_RETURN(const store::Source source,
-                          store::create_table_index(connection, resolved));
-    made = source.spec;
-    return {};
-  }));
-  return make_collection(impl_, std::move(made));
+  return base::guarded([&]() -> Result<Collection> {
+    TableIndexSpec resolved = spec;
+    LOCI_RETURN_IF_ERROR(resolve_model(spec.name, resolved.vector));
+    CollectionSpec made;
+    LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
+      LOCI_RETURN_IF_ERROR(store::migrate(connection, -1));
+      LOCI_ASSIGN_OR_RETURN(const store::Source source,
+                            store::create_table_index(connection, resolved));
+      made = source.spec;
+      return {};
+    }));
+    return make_collection(impl_, std::move(made));
+  });
 }
 
 Result<Collection> Database::collection(std::string_view name) {
-  CollectionSpec spec;
-  LOCI_RETURN_IF_ERROR(impl_->read_source(
-      name, [&](Connection&, const CatalogEntry& entry, const db::Snapshot&) -> Status {
-        spec = entry.source.spec;
-        return {};
-      }));
-  return make_collection(impl_, std::move(spec));
+  return base::guarded([&]() -> Result<Collection> {
+    CollectionSpec spec;
+    LOCI_RETURN_IF_ERROR(impl_->read_source(
+        name, [&](Connection&, const CatalogEntry& entry, const db::Snapshot&) -> Status {
+          spec = entry.source.spec;
+          return {};
+        }));
+    return make_collection(impl_, std::move(spec));
+  });
 }
 
 Result<std::vector<CollectionSpec>> Database::list_collections() {
-  LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
-  LOCI_ASSIGN_OR_RETURN(
-      sqlite::Transaction snapshot,
-      sqlite::Transaction::begin(lease.connection(), sqlite::Transaction::Kind::kRead));
-  LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
-                        impl_->catalog().all(lease.connection()));
-  std::vector<CollectionSpec> specs;
-  specs.reserve(entries.size());
-  for (const DatabaseImpl::EntryPtr& entry : entries) specs.push_back(entry->source.spec);
-  LOCI_RETURN_IF_ERROR(snapshot.commit());
-  return specs;
+  return base::guarded([&]() -> Result<std::vector<CollectionSpec>> {
+    LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
+    LOCI_ASSIGN_OR_RETURN(
+        sqlite::Transaction snapshot,
+        sqlite::Transaction::begin(lease.connection(), sqlite::Transaction::Kind::kRead));
+    LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
+                          impl_->catalog().all(lease.connection()));
+    std::vector<CollectionSpec> specs;
+    specs.reserve(entries.size());
+    for (const DatabaseImpl::EntryPtr& entry : entries) specs.push_back(entry->source.spec);
+    LOCI_RETURN_IF_ERROR(snapshot.commit());
+    return specs;
+  });
 }
 
 Status Database::drop_collection(std::string_view name) {
-  return impl_->write([&](Connection& connection) -> Status {
-    LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
-                          impl_->catalog().find(connection, name));
-    return store::drop_source(connection, entry->source);
+  return base::guarded([&]() -> Status {
+    return impl_->write([&](Connection& connection) -> Status {
+      LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
+                            impl_->catalog().find(connection, name));
+      return store::drop_source(connection, entry->source);
+    });
   });
 }
 
 Status Database::transaction(const std::function<Status()>& body) {
-  return impl_->write([&](Connection&) { return body(); });
+  return base::guarded([&] { return impl_->write([&](Connection&) { return body(); }); });
 }
 
 Status Database::register_metric(std::string_view name, DistanceFunction distance) {
-  if (name.empty() || distance == nullptr) {
-    return Status::invalid_argument("register_metric: a name and a function are needed");
-  }
-  impl_->register_metric(name, std::move(distance));
-  return {};
+  return base::guarded([&]() -> Status {
+    if (name.empty() || distance == nullptr) {
+      return Status::invalid_argument("register_metric: a name and a function are needed");
+    }
+    impl_->register_metric(name, std::move(distance));
+    return {};
+  });
 }
 
 Status Database::sql(
     std::string_view query,
     const std::function<Status(std::span<const std::string>, std::span<const Value>)>& row) {
-  db::Connections& connections = impl_->connections();
-  const bool read_only = connections.read_only();
-  LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease,
-                        read_only ? connections.reader() : connections.writer());
-  Connection& connection = lease.connection();
-  const bool in_transaction = connection.in_transaction();
-  const auto run = [&]() -> Status {
-    LOCI_ASSIGN_OR_RETURN(sqlite::Statement statement, connection.prepare(query));
-    std::vector<std::string> names;
-    names.reserve(static_cast<size_t>(statement.column_count()));
-    for (int i = 0; i < statement.column_count(); ++i) {
-      names.emplace_back(statement.column_name(i));
-    }
-    std::vector<Value> values(names.size());
-    for (;;) {
-      LOCI_ASSIGN_OR_RETURN(const bool more, statement.step());
-      if (!more) return {};
-      for (size_t i = 0; i < values.size(); ++i) {
-        values[i] = statement.column_value(static_cast<int>(i));
+  return base::guarded([&]() -> Status {
+    db::Connections& connections = impl_->connections();
+    const bool read_only = connections.read_only();
+    LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease,
+                          read_only ? connections.reader() : connections.writer());
+    Connection& connection = lease.connection();
+    const bool in_transaction = connection.in_transaction();
+    const auto run = [&]() -> Status {
+      LOCI_ASSIGN_OR_RETURN(sqlite::Statement statement, connection.prepare(query));
+      std::vector<std::string> names;
+      names.reserve(static_cast<size_t>(statement.column_count()));
+      for (int i = 0; i < statement.column_count(); ++i) {
+        names.emplace_back(statement.column_name(i));
       }
-      if (row) LOCI_RETURN_IF_ERROR(row(names, values));
+      std::vector<Value> values(names.size());
+      for (;;) {
+        LOCI_ASSIGN_OR_RETURN(const bool more, statement.step());
+        if (!more) return {};
+        for (size_t i = 0; i < values.size(); ++i) {
+          values[i] = statement.column_value(static_cast<int>(i));
+        }
+        if (row) LOCI_RETURN_IF_ERROR(row(names, values));
+      }
+    };
+    Status status = run();
+    if (!in_transaction && connection.in_transaction()) {
+      impl_->catalog().invalidate();
+      LOCI_RETURN_IF_ERROR(connection.exec("ROLLBACK"));
+      return Status::invalid_argument(
+          "sql: BEGIN has no effect across calls; use Database::transaction");
     }
-  };
-  Status status = run();
-  if (!in_transaction && connection.in_transaction()) {
-    impl_->catalog().invalidate();
-    LOCI_RETURN_IF_ERROR(connection.exec("ROLLBACK"));
-    return Status::invalid_argument(
-        "sql: BEGIN has no effect across calls; use Database::transaction");
-  }
-  return status;
+    return status;
+  });
 }
 
 Result<std::vector<CheckFinding>> Database::check(bool repair) {
-  std::vector<CheckFinding> findings;
-  if (repair) {
-    LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
-      LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, true));
-      return {};
-    }));
-    impl_->catalog().drop_images();
+  return base::guarded([&]() -> Result<std::vector<CheckFinding>> {
+    std::vector<CheckFinding> findings;
+    if (repair) {
+      LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
+        LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, true));
+        return {};
+      }));
+      impl_->catalog().drop_images();
+      return findings;
+    }
+    LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
+    Connection& connection = lease.connection();
+    LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, false));
+    LOCI_ASSIGN_OR_RETURN(sqlite::Transaction snapshot,
+                          sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
+    LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
+                          impl_->catalog().all(connection));
+    for (const DatabaseImpl::EntryPtr& entry : entries) {
+      LOCI_RETURN_IF_ERROR(check_image(*impl_, connection, *entry, findings));
+    }
+    LOCI_RETURN_IF_ERROR(snapshot.commit());
     return findings;
-  }
-  LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
-  Connection& connection = lease.connection();
-  LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, false));
-  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction snapshot,
-                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
-  LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
-                        impl_->catalog().all(connection));
-  for (const DatabaseImpl::EntryPtr& entry : entries) {
-    LOCI_RETURN_IF_ERROR(check_image(*impl_, connection, *entry, findings));
-  }
-  LOCI_RETURN_IF_ERROR(snapshot.commit());
-  return findings;
+  });
 }
 
 Status Database::reindex(std::string_view name) {
-  LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
-    LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
-                          impl_->catalog().find(connection, name));
-    LOCI_RETURN_IF_ERROR(store::recreate_triggers(connection, entry->source));
-    if (entry->source.fts_table.empty()) return {};
-    return store::rebuild_fts(connection, entry->source);
-  }));
-  impl_->catalog().drop_images();
-  if (impl_->connections().thread_holds_writer()) return {};
-  return impl_->publish(name, DatabaseImpl::Publish::kAnyway);
+  return base::guarded([&]() -> Status {
+    LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
+      LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
+                            impl_->catalog().find(connection, name));
+      LOCI_RETURN_IF_ERROR(store::recreate_triggers(connection, entry->source));
+      if (entry->source.fts_table.empty()) return {};
+      return store::rebuild_fts(connection, entry->source);
+    }));
+    impl_->catalog().drop_images();
+    if (impl_->connections().thread_holds_writer()) return {};
+    return impl_->publish(name, DatabaseImpl::Publish::kAnyway);
+  });
 }
 
 Status Database::publish(std::string_view name) {
-  return impl_->publish(name, DatabaseImpl::Publish::kIfChanged);
+  return base::guarded(
+      [&]() -> Status { return impl_->publish(name, DatabaseImpl::Publish::kIfChanged); });
 }
 
 Status Database::backup(const std::string& path) {
-  LOCI_ASSIGN_OR_RETURN(const bool exists, base::real_file_system().exists(path));
-  if (exists) {
-    return Status::already_exists(
-        base::str_cat("backup: '", path, "' is there already; name a file that is not"));
-  }
-  LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
-  LOCI_ASSIGN_OR_RETURN(sqlite::Statement vacuum, lease.connection().prepare("VACUUM INTO ?1"));
-  LOCI_RETURN_IF_ERROR(vacuum.bind(1, std::string_view(path)));
-  return vacuum.run().with_context(base::str_cat("backup to '", path, "'"));
+  return base::guarded([&]() -> Status {
+    LOCI_ASSIGN_OR_RETURN(const bool exists, base::real_file_system().exists(path));
+    if (exists) {
+      return Status::already_exists(
+          base::str_cat("backup: '", path, "' is there already; name a file that is not"));
+    }
+    LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
+    // Beside it first: what has the name of a backup is whole, whenever the program or the power
+    // ends.
+    const std::string part = base::str_cat(path, ".", base::uuid_v4(), ".part");
+    Status status = base::guarded([&]() -> Status {
+      LOCI_RETURN_IF_ERROR(copy_into(lease.connection(), part));
+      return name_durably(part, path);
+    });
+    if (status.ok()) return {};
+    base::real_file_system().remove_file(part).ignore();  // may not be there at all
+    return status.with_context(base::str_cat("backup to '", path, "'"));
+  });
 }
 
 Result<std::vector<MigrationState>> Database::migrations() {
-  LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
-  return store::migration_states(lease.connection());
+  return base::guarded([&]() -> Result<std::vector<MigrationState>> {
+    LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, impl_->connections().reader());
+    return store::migration_states(lease.connection());
+  });
 }
 
 Status Database::migrate(int version) {
-  return impl_->write([&](Connection& connection) { return store::migrate(connection, version); });
+  return base::guarded([&] {
+    return impl_->write(
+        [&](Connection& connection) { return store::migrate(connection, version); });
+  });
 }
 
 std::string_view sqlite_version() noexcept { return sqlite::library_version(); }

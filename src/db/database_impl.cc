@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/strings.h"
 #include "store/maintenance.h"
 #include "store/rows.h"
@@ -50,8 +51,9 @@ Status DatabaseImpl::write(const std::function<Status(sqlite::Connection&)>& bod
   sqlite::Connection& connection = lease.connection();
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
-  Status status = body(connection);
-  if (status.ok()) status = transaction.commit();
+  // What is thrown in here (no memory, a callback of the user) must not pass by the clean-up.
+  Status status = base::guarded([&] { return body(connection); });
+  if (status.ok()) status = base::guarded([&] { return transaction.commit(); });
   if (!status.ok()) {
     transaction.rollback();
     catalog_.invalidate();  // the rolled-back schema cookie may come again

@@ -89,7 +89,7 @@ class DatabaseImpl {
 
  private:
   Status attach(sqlite::Connection& connection, const store::Source& source);
-  void publish_quietly(std::string_view name, Publish when) noexcept;
+  void publish_quietly(std::string_view name, Publish when);
 
   std::unique_ptr<Connections> connections_;
   Snapshots snapshots_;

@@ -12,8 +12,10 @@
 // written very many, and when the database is closed. What is "many": is_long().
 //
 // Tested by tests/snapshot_test.cc.
+#include <algorithm>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "db/database_impl.h"
@@ -108,8 +110,9 @@ Status DatabaseImpl::publish(std::string_view name, Publish when) {
   return {};
 }
 
-void DatabaseImpl::publish_quietly(std::string_view name, Publish when) noexcept {
-  const Status status = publish(name, when);
+void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
+  // What the caller asked for is done: a snapshot that could not be written must not undo that.
+  const Status status = base::guarded([&] { return publish(name, when); });
   if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
   base::log(LogLevel::kWarning,
             base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
@@ -128,11 +131,15 @@ void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64
 }
 
 DatabaseImpl::~DatabaseImpl() {
-  for (const EntryPtr& entry : catalog_.last_known()) {
-    const bool due = entry->image->wants_snapshot ||
-                     entry->image->rows_written >= static_cast<int64_t>(kLongTail);
-    if (due) publish_quietly(entry->source.spec.name, Publish::kIfLong);
-  }
+  const auto publish_due = [this]() -> Status {
+    for (const EntryPtr& entry : catalog_.last_known()) {
+      const bool due = entry->image->wants_snapshot ||
+                       entry->image->rows_written >= static_cast<int64_t>(kLongTail);
+      if (due) publish_quietly(entry->source.spec.name, Publish::kIfLong);
+    }
+    return {};
+  };
+  base::guarded(publish_due).ignore();  // out of memory: the next process writes it
 }
 
 }  // namespace loci::db

@@ -138,12 +138,17 @@ Status set_journal_mode(Connection& connection) {
   if (mode.value_or("") == "wal") return {};
   LOCI_ASSIGN_OR_RETURN(const bool allowed, may_switch_to_wal(connection));
   if (!allowed) return {};
-  LOCI_ASSIGN_OR_RETURN(const std::optional<std::string> now,
-                        query_text(connection, "PRAGMA journal_mode = WAL"));
-  if (now.value_or("") != "wal") {
+  // The row is given before the switch is committed: a failure of that comes at the end.
+  LOCI_ASSIGN_OR_RETURN(Statement change, connection.prepare("PRAGMA journal_mode = WAL"));
+  std::string now = "unknown";
+  LOCI_RETURN_IF_ERROR(for_each_row(change, [&](const Statement& row) -> Status {
+    now = row.column_text(0);
+    return {};
+  }));
+  if (now != "wal") {
     base::log(LogLevel::kWarning,
               base::str_cat("'", connection.path(), "': no WAL on this file system; journal_mode ",
-                            now.value_or("unknown"), " is used, readers wait for writers"));
+                            now, " is used, readers wait for writers"));
   }
   return {};
 }
@@ -277,6 +282,10 @@ bool Connection::in_transaction() const noexcept {
   return sqlite3_get_autocommit(impl_->db.get()) == 0;
 }
 bool Connection::read_only() const noexcept { return impl_->read_only; }
+bool Connection::sound() const noexcept { return impl_->undo_error.ok(); }
+Status Connection::values_whole() noexcept {
+  return std::exchange(impl_->value_lost, false) ? Status::no_memory() : Status();
+}
 bool Connection::immutable() const noexcept { return impl_->immutable; }
 const std::string& Connection::path() const noexcept { return impl_->path; }
 sqlite3* Connection::handle() const noexcept { return impl_->db.get(); }

@@ -81,6 +81,7 @@ class Statement {
   friend class Connection;
   Statement(Connection* connection, sqlite3_stmt* stmt, bool* cache_busy) noexcept;
   Status check_bind(int code);
+  void note_lost(int column) const noexcept;
   void release() noexcept;
 
   Connection* connection_ = nullptr;  // must outlive this: the Connection that prepared it
@@ -116,6 +117,11 @@ class Connection {
   [[nodiscard]] int64_t changes() const noexcept;
   [[nodiscard]] bool in_transaction() const noexcept;
   [[nodiscard]] bool read_only() const noexcept;
+  /// False: a rollback failed, and what it was to undo is still open. Closing ends it.
+  [[nodiscard]] bool sound() const noexcept;
+  /// kOutOfMemory when, since it was last asked, a Statement gave an empty text or blob because
+  /// there was no memory for it. step(), run() and commit() ask; who reads one row and stops must.
+  Status values_whole() noexcept;
   /// Opened as immutable: a WAL database in a folder where no -shm can be made.
   [[nodiscard]] bool immutable() const noexcept;
   /// What the file was last committed as, read without a transaction in some 40 ns; nullopt while a
@@ -136,7 +142,8 @@ class Connection {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A transaction, or a savepoint when one is open already. Rolls back unless committed.
+/// A transaction, or a savepoint when one is open already. Rolls back unless committed. Where even
+/// that fails (no memory), nothing of it is ever committed: see transaction.cc.
 class Transaction {
  public:
   enum class Kind : uint8_t { kRead, kWrite };
@@ -151,6 +158,7 @@ class Transaction {
 
  private:
   Transaction(Connection* connection, int savepoint_depth) noexcept;
+  Status undo() noexcept;
   Connection* connection_ = nullptr;  // must outlive this: the connection
   int savepoint_depth_ = 0;           // 0: a real transaction
 };

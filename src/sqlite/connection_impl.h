@@ -54,6 +54,10 @@ struct Connection::Impl {
   /// The first page of the wal-index, mapped by SQLite as long as `db` is open; null: none.
   const volatile uint64_t* wal_index = nullptr;
   bool wal_index_sought = false;
+  bool in_transaction = false;  ///< an outermost Transaction is alive
+  /// Why a rollback failed: what is open then must never be committed.
+  Status undo_error;
+  bool value_lost = false;  ///< see Connection::values_whole
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
 };

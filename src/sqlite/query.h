@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "sqlite/connection.h"
 
@@ -59,7 +60,9 @@ Result<std::optional<std::string>> query_text(Connection& connection, std::strin
   LOCI_RETURN_IF_ERROR(bind_all(statement, args...));
   LOCI_ASSIGN_OR_RETURN(const bool row, statement.step());
   if (!row || statement.is_null(0)) return std::optional<std::string>();
-  return std::optional<std::string>(std::string(statement.column_text(0)));
+  std::string text(statement.column_text(0));
+  LOCI_RETURN_IF_ERROR(connection.values_whole());
+  return std::optional<std::string>(std::move(text));
 }
 
 }  // namespace loci::sqlite

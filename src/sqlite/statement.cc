@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/strings.h"
 #include "sqlite/connection.h"
+#include "sqlite/connection_impl.h"
 #include "sqlite/sqlite_api.h"
 
 namespace loci::sqlite {
@@ -91,6 +92,7 @@ Status Statement::bind(int index, const Value& value) {
 }
 
 Result<bool> Statement::step() {
+  LOCI_RETURN_IF_ERROR(connection_->values_whole());
   const int code = sqlite3_step(stmt_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) {
@@ -103,6 +105,7 @@ Result<bool> Statement::step() {
 }
 
 Status Statement::run() {
+  LOCI_RETURN_IF_ERROR(connection_->values_whole());
   int code = SQLITE_ROW;
   while (code == SQLITE_ROW) code = sqlite3_step(stmt_);
   Status status;
@@ -130,9 +133,17 @@ double Statement::column_double(int column) const noexcept {
   return sqlite3_column_double(stmt_, column);
 }
 
+// SQLite gives a null pointer for NULL, and for want of memory to convert or end the text.
+void Statement::note_lost(int column) const noexcept {
+  if (sqlite3_column_type(stmt_, column) != SQLITE_NULL) connection_->impl_->value_lost = true;
+}
+
 std::string_view Statement::column_text(int column) const noexcept {
   const unsigned char* text = sqlite3_column_text(stmt_, column);
-  if (text == nullptr) return {};
+  if (text == nullptr) {
+    note_lost(column);
+    return {};
+  }
   // SQLite hands out text as unsigned char; reading it as char is what every caller wants.
   return {reinterpret_cast<const char*>(text),  // NOLINT: aliasing char is allowed
           static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
@@ -140,7 +151,10 @@ std::string_view Statement::column_text(int column) const noexcept {
 
 std::span<const std::byte> Statement::column_blob(int column) const noexcept {
   const void* blob = sqlite3_column_blob(stmt_, column);
-  if (blob == nullptr) return {};
+  if (blob == nullptr) {
+    if (sqlite3_column_bytes(stmt_, column) != 0) note_lost(column);
+    return {};
+  }
   return {static_cast<const std::byte*>(blob),
           static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
 }

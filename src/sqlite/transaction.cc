@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// A rollback can fail when there is no memory to prepare it, and what it was to undo is then still
+// in an open transaction. That must not become part of what the next user of the connection
+// commits. So the failure is kept (Impl::undo_error): a transaction around it can only be rolled
+// back, and the next one begins by ending what was left open.
+//
+// Tested by connection_test.cc, tests/fault_alloc_test.cc.
 #include <string>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/strings.h"
 #include "sqlite/connection.h"
 #include "sqlite/connection_impl.h"
@@ -28,50 +36,76 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 Transaction::~Transaction() { rollback(); }
 
 Result<Transaction> Transaction::begin(Connection& connection, Kind kind) {
-  int& depth = connection.impl_->savepoint_depth;
+  Connection::Impl& impl = *connection.impl_;
+  if (!impl.undo_error.ok()) {
+    if (impl.in_transaction) return impl.undo_error;
+    LOCI_RETURN_IF_ERROR(Transaction(&connection, 0).undo());
+  }
   if (!connection.in_transaction()) {
     // The connection's busy handler waits, with jitter, for the write lock (connection.cc).
-    depth = 0;
+    impl.savepoint_depth = 0;
+    impl.value_lost = false;
     LOCI_RETURN_IF_ERROR(run(connection, kind == Kind::kWrite ? "BEGIN IMMEDIATE" : "BEGIN"));
+    impl.in_transaction = true;
     return Transaction(&connection, 0);
   }
-  const int mine = depth + 1;
+  const int mine = impl.savepoint_depth + 1;
   LOCI_RETURN_IF_ERROR(run(connection, base::str_cat("SAVEPOINT loci_", mine)));
-  depth = mine;
+  impl.savepoint_depth = mine;
   return Transaction(&connection, mine);
 }
 
 Status Transaction::commit() {
   if (connection_ == nullptr) return Status::failed_precondition("transaction: already ended");
+  Connection::Impl& impl = *connection_->impl_;
   if (!connection_->in_transaction()) {
-    connection_ = nullptr;
+    rollback();
     return Status::failed_precondition(
         "transaction: SQLite has rolled it back already, after the error reported before");
   }
-  Status status = savepoint_depth_ == 0
-                      ? run(*connection_, "COMMIT")
-                      : run(*connection_, base::str_cat("RELEASE loci_", savepoint_depth_));
+  Status status = connection_->values_whole();
+  if (status.ok()) status = impl.undo_error;
+  if (status.ok()) {
+    status = savepoint_depth_ == 0
+                 ? run(*connection_, "COMMIT")
+                 : run(*connection_, base::str_cat("RELEASE loci_", savepoint_depth_));
+  }
   if (!status.ok()) {
     rollback();
     return status;
   }
-  connection_->impl_->savepoint_depth = savepoint_depth_ == 0 ? 0 : savepoint_depth_ - 1;
+  impl.savepoint_depth = savepoint_depth_ == 0 ? 0 : savepoint_depth_ - 1;
+  if (savepoint_depth_ == 0) impl.in_transaction = false;
   connection_ = nullptr;
   return {};
 }
 
-void Transaction::rollback() noexcept {
-  if (connection_ == nullptr) return;
+Status Transaction::undo() noexcept {
   Connection& connection = *std::exchange(connection_, nullptr);
-  connection.impl_->savepoint_depth = savepoint_depth_ == 0 ? 0 : savepoint_depth_ - 1;
-  if (!connection.in_transaction()) return;  // SQLite did it itself: disk full, I/O error
-  // A failing ROLLBACK leaves nothing that could be done: SQLite drops the transaction at close.
-  if (savepoint_depth_ == 0) {
-    run(connection, "ROLLBACK").ignore();
-    return;
+  Connection::Impl& impl = *connection.impl_;
+  impl.value_lost = false;
+  if (savepoint_depth_ == 0) impl.in_transaction = false;
+  impl.savepoint_depth = savepoint_depth_ == 0 ? 0 : savepoint_depth_ - 1;
+  const auto end = [&]() -> Status {
+    if (!connection.in_transaction()) return {};  // SQLite did it itself: disk full, I/O error
+    if (savepoint_depth_ == 0) return connection.exec("ROLLBACK");
+    LOCI_RETURN_IF_ERROR(connection.exec(base::str_cat("ROLLBACK TO loci_", savepoint_depth_)));
+    return connection.exec(base::str_cat("RELEASE loci_", savepoint_depth_));
+  };
+  Status ended = base::guarded(end);
+  if (!ended.ok()) ended = base::guarded(end);  // one failed allocation must not cost so much
+  if (!connection.in_transaction()) {
+    impl.undo_error = {};
+  } else if (!ended.ok()) {
+    impl.undo_error =
+        ended.code() == StatusCode::kOutOfMemory ? Status::no_memory() : std::move(ended);
   }
-  run(connection, base::str_cat("ROLLBACK TO loci_", savepoint_depth_)).ignore();
-  run(connection, base::str_cat("RELEASE loci_", savepoint_depth_)).ignore();
+  return base::guarded([&] { return impl.undo_error; });
+}
+
+void Transaction::rollback() noexcept {
+  // A failure is kept in undo_error, and whoever uses the connection next is told.
+  if (connection_ != nullptr) undo().ignore();
 }
 
 }  // namespace loci::sqlite

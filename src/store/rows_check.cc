@@ -114,6 +114,7 @@ Status check_metadata(sqlite::Connection& connection, const Source& source,
   LOCI_RETURN_IF_ERROR(statement.bind(1, std::string_view(metadata)));
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   const std::string_view type = there ? statement.column_text(0) : std::string_view();
+  LOCI_RETURN_IF_ERROR(connection.values_whole());
   if (type == "object") return {};
   return Status::invalid_argument(
       base::str_cat(label(source), ": metadata must be a JSON object, got ",

@@ -220,6 +220,7 @@ Result<std::optional<Record>> get_row(Connection& connection, const Source& sour
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   if (!there) return std::optional<Record>();
   LOCI_ASSIGN_OR_RETURN(Record record, reader.read(statement));
+  LOCI_RETURN_IF_ERROR(connection.values_whole());
   return std::optional<Record>(std::move(record));
 }
 
@@ -289,7 +290,9 @@ Result<bool> read_one(Connection& connection, const Source& source, RowId row,
   LOCI_RETURN_IF_ERROR(statement.bind(1, to_int(row)));
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   if (!there) return false;
-  LOCI_RETURN_IF_ERROR(visit(reader.read(statement)));
+  const IndexRow read = reader.read(statement);
+  LOCI_RETURN_IF_ERROR(connection.values_whole());
+  LOCI_RETURN_IF_ERROR(visit(read));
   return true;
 }
 

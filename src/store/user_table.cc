@@ -51,6 +51,7 @@ Result<UserTable> find_table(sqlite::Connection& connection, std::string_view na
   LOCI_ASSIGN_OR_RETURN(const bool row, select.step());
   if (!row) return Status::not_found(str_cat("table '", name, "': no such table"));
   const std::string_view type = select.column_text(2);
+  LOCI_RETURN_IF_ERROR(connection.values_whole());
   if (select.column_text(0) != "main") {
     return Status::invalid_argument(str_cat("table '", name, "' lies in schema '",
                                             select.column_text(0),

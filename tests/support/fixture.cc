@@ -139,6 +139,11 @@ int test_rounds(int short_run) {
   return rounds > 0 ? rounds : short_run;
 }
 
+bool soak() {
+  const char* text = std::getenv("LOCI_SOAK");  // NOLINT(concurrency-mt-unsafe): at start
+  return text != nullptr && std::string_view(text) == "1";
+}
+
 VectorColumn vector_column(std::string_view name, size_t dim, Metric metric) {
   VectorColumn column;
   column.name = name;

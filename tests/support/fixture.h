@@ -64,6 +64,9 @@ std::vector<float> sine_vector(size_t dim, double seed);
 /// How many seeds a randomised test runs: LOCI_TEST_ROUNDS, else `short_run`.
 int test_rounds(int short_run);
 
+/// LOCI_SOAK=1: the tests that have a full form run it.
+bool soak();
+
 /// A vector column without a model.
 VectorColumn vector_column(std::string_view name, size_t dim, Metric metric);
 /// A record with one vector in column "embedding" and, when not empty, a text id.

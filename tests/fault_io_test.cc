@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every I/O call of every operation fails in turn. LOCI_SOAK=1: each call, each fault, each kind of
+// handle; else every few calls, with the faults taken in turn.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "support/fault_vfs.h"
+#include "support/fault_workload.h"
+#include "support/fixture.h"
+
+namespace loci::testing {
+namespace {
+
+class FaultIoTest : public ::testing::TestWithParam<Workload> {};
+
+/// About how many runs of each operation and handle the short form makes.
+constexpr int kShortRuns = 80;
+
+constexpr IoFault kFaults[] = {IoFault::kError, IoFault::kFull, IoFault::kShort, IoFault::kTorn};
+
+Injector injector(const IoPlan& plan) {
+  return {.arm = [plan] { FaultVfs::get().arm(plan); },
+          .disarm = [] { return FaultVfs::get().disarm(); }};
+}
+
+/// Calls of a run without a fault.
+int64_t count_calls(const FaultRun& run, FaultRun::Handle handle) {
+  int64_t calls = 0;
+  const Injector counter = {.arm = [] { FaultVfs::get().arm({}); },
+                            .disarm =
+                                [&calls] {
+                                  calls = FaultVfs::get().calls();
+                                  return FaultVfs::get().disarm();
+                                }};
+  EXPECT_FALSE(run.run(handle, counter));
+  return calls;
+}
+
+void fail_each(const FaultRun& run, FaultRun::Handle handle) {
+  const int64_t calls = count_calls(run, handle);
+  ASSERT_GT(calls, 0);
+  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, calls / test_rounds(kShortRuns));
+  const bool every = soak();
+  int64_t fired = 0;
+  for (int64_t n = 1; n <= calls; n += stride) {
+    for (size_t variant = 0; variant < 8; ++variant) {
+      if (!every && variant != static_cast<size_t>(n / stride) % 8) continue;
+      const IoPlan plan = {.nth = n,
+                           .fault = kFaults[variant % 4],
+                           .from_then_on = variant >= 4,
+                           .seed = static_cast<uint64_t>(n)};
+      SCOPED_TRACE("call " + std::to_string(n) + " of " + std::to_string(calls) + ", " +
+                   io_fault_name(plan.fault) + (plan.from_then_on ? " from then on" : "") +
+                   (handle == FaultRun::Handle::kFresh ? ", fresh handle" : ", kept handle"));
+      fired += run.run(handle, injector(plan)) ? 1 : 0;
+      if (::testing::Test::HasFailure()) return;  // the first one tells enough
+    }
+  }
+  EXPECT_GT(fired, 0);
+}
+
+TEST_P(FaultIoTest, AllOrNothingWhateverCallFails) {
+  FaultVfs::get();
+  const FaultRun run(GetParam());
+  fail_each(run, FaultRun::Handle::kFresh);
+  if (!HasFailure() && GetParam().prepare) fail_each(run, FaultRun::Handle::kKept);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, FaultIoTest, ::testing::ValuesIn(fault_workloads()),
+                         [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace loci::testing
