@@ -16,6 +16,7 @@ Result<std::unique_ptr<Connections>> Connections::open(const std::string& path,
                                                        const sqlite::OpenOptions& options) {
   auto connections = std::make_unique<Connections>(Private(), path, options);
   LOCI_ASSIGN_OR_RETURN(connections->writer_, sqlite::Connection::open(path, options));
+  connections->resolved_path_ = connections->writer_->path();
   return connections;
 }
 

@@ -64,7 +64,7 @@ class Connections {
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   /// As SQLite resolved it; empty for `:memory:`.
-  [[nodiscard]] const std::string& resolved_path() const noexcept { return writer_->path(); }
+  [[nodiscard]] const std::string& resolved_path() const noexcept { return resolved_path_; }
   [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
 
  private:
@@ -75,6 +75,7 @@ class Connections {
   const std::string path_;
   const sqlite::OpenOptions options_;
   bool memory_ = false;
+  std::string resolved_path_;
   /// Used by the thread that owns it. Null: closed as unsound, to be opened anew at its next use.
   std::unique_ptr<sqlite::Connection> writer_;
 

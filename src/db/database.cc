@@ -266,7 +266,8 @@ Status Database::reindex(std::string_view name) {
     }));
     impl_->catalog().drop_images();
     if (impl_->connections().thread_holds_writer()) return {};
-    return impl_->publish(name, DatabaseImpl::Publish::kAnyway);
+    impl_->publish_quietly(name, DatabaseImpl::Publish::kAnyway);
+    return {};
   });
 }
 

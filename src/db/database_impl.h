@@ -64,6 +64,8 @@ class DatabaseImpl {
   /// Writes a snapshot of a source; ok when there is nothing to do or another program is at it.
   /// kFailedPrecondition inside a transaction of this thread.
   Status publish(std::string_view name, Publish when);
+  /// publish() by ourselves: errors are logged.
+  void publish_quietly(std::string_view name, Publish when);
   /// publish() when the source's image has asked for it; errors are logged.
   void publish_if_wanted(std::string_view name, SharedImage& image);
   /// Notes that this process wrote `rows` rows and committed them.
@@ -89,7 +91,7 @@ class DatabaseImpl {
 
  private:
   Status attach(sqlite::Connection& connection, const store::Source& source);
-  void publish_quietly(std::string_view name, Publish when);
+  Status publish_once(std::string_view name, Publish when);
 
   std::unique_ptr<Connections> connections_;
   Snapshots snapshots_;

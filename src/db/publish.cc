@@ -62,6 +62,18 @@ class BeingWritten {
 }  // namespace
 
 Status DatabaseImpl::publish(std::string_view name, Publish when) {
+  // The entry that a snapshot stands on may be compacted away while it is written.
+  constexpr int kAttempts = 3;
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = publish_once(name, when);
+    const bool again = status.code() == StatusCode::kFailedPrecondition;
+    if (!again || connections_->thread_holds_writer()) break;
+  }
+  return status;
+}
+
+Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   if (!snapshots_.off().empty() || connections_->read_only()) return {};
   if (connections_->thread_holds_writer()) {
     return Status::failed_precondition(base::str_cat(

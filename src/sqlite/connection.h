@@ -126,7 +126,7 @@ class Connection {
   [[nodiscard]] bool immutable() const noexcept;
   /// What the file was last committed as, read without a transaction in some 40 ns; nullopt while a
   /// commit is under way, and where there is no wal-index (another journal mode, `:memory:`).
-  [[nodiscard]] std::optional<WalStamp> wal_stamp() noexcept;
+  [[nodiscard]] std::optional<WalStamp> wal_stamp();
   /// Resolved file name; empty for :memory:.
   [[nodiscard]] const std::string& path() const noexcept;
   /// The status that belongs to an SQLite result code of this connection, with its message.

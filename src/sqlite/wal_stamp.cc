@@ -58,7 +58,7 @@ LOCI_NO_THREAD_SANITIZER WalStamp load(const volatile uint64_t* words) noexcept 
 
 }  // namespace
 
-std::optional<WalStamp> Connection::wal_stamp() noexcept {
+std::optional<WalStamp> Connection::wal_stamp() {
   if (!impl_->wal_index_sought) {
     if (in_transaction()) return std::nullopt;  // the seeking reads, and must not begin a snapshot
     impl_->wal_index_sought = true;

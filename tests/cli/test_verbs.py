@@ -108,9 +108,11 @@ class VerbsTest(CliTest):
         self.fails(harness.INVALID, "rm", "notes", "n1", "--all", says="--where")
         self.ok("purge", "notes", "n3", "--dry-run")
         self.assertEqual(self.ok("purge", "notes", "n3").out, "purged 1 rows\n")
-        for name in os.listdir(self.folder):
-            if name.startswith("loci.db"):
-                self.assertNotIn(b"backtracks", self.read(name), name)
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                path = os.path.relpath(os.path.join(folder, name), self.folder)
+                if path.startswith("loci.db"):
+                    self.assertNotIn(b"backtracks", self.read(path), path)
         self.ok("rm", "notes", "--all", "--yes")
         self.assertEqual(self.ok("count", "notes").out, "0\n")
         self.assertIn("is clean", self.ok("check").out)
