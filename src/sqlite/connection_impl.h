@@ -51,6 +51,8 @@ struct Connection::Impl {
   bool in_transaction = false;  ///< an outermost Transaction is alive
   /// Why a rollback failed: what is open then must never be committed.
   Status undo_error;
+  /// An error after which FTS5's memory of the index may be wrong: see transaction.cc.
+  bool spoiled = false;
   bool value_lost = false;  ///< see Connection::values_whole
   BusyWait busy;
   /// By text. Nodes do not move, so a Statement may point at `busy`.
