@@ -10,6 +10,7 @@
 #include "support/fault_vfs.h"
 #include "support/fault_workload.h"
 #include "support/fixture.h"
+#include "support/temp_dir.h"
 
 namespace loci::testing {
 namespace {
@@ -67,6 +68,53 @@ TEST_P(FaultIoTest, AllOrNothingWhateverCallFails) {
   const FaultRun run(GetParam());
   fail_each(run, FaultRun::Handle::kFresh);
   if (!HasFailure() && GetParam().prepare) fail_each(run, FaultRun::Handle::kKept);
+}
+
+/// A transaction whose caller passes over the failure of one of its parts. Returns whether it
+/// failed.
+bool pass_over_failure(int64_t nth, bool from_then_on) {
+  const TempDir dir;
+  auto database = Database::open(dir.file("a.db"));
+  EXPECT_OK(database);
+  EXPECT_OK(fill(*database));
+  const std::string before = digest(*database);
+  bool failed = false;
+  const Status status = database->transaction([&]() -> Status {
+    LOCI_ASSIGN_OR_RETURN(Collection notes, database->collection("notes"));
+    EXPECT_OK(notes.insert_many(fault_rows(100, 1)));
+    EXPECT_OK(database->sql("PRAGMA cache_size = 5", nullptr));  // so that pages are read again
+    FaultVfs::get().arm({.nth = nth, .from_then_on = from_then_on});
+    failed = !notes.insert_many(fault_rows(200, 60)).ok();
+    FaultVfs::get().disarm();
+    notes.insert_many(fault_rows(300, 1)).status().ignore();
+    return {};
+  });
+  const std::string after = digest(*database);
+  const bool middle = after.find("id=note-200 ") != std::string::npos;
+  const bool ends = after.find("id=note-100 ") != std::string::npos &&
+                    after.find("id=note-300 ") != std::string::npos;
+  if (status.ok()) {
+    EXPECT_TRUE(ends) << after;
+    EXPECT_NE(middle, failed);
+  } else {
+    EXPECT_EQ(after, before) << status.to_string();
+  }
+  EXPECT_EQ(check_report(*database), "");
+  EXPECT_OK(database->collection("notes")->insert_many(fault_rows(400, 1)));
+  EXPECT_EQ(check_report(*database), "");
+  return failed;
+}
+
+TEST(PassedOverFailureTest, TransactionIsWholeOrNothing) {
+  FaultVfs::get();
+  bool failed = false;
+  for (int64_t n = 1; n <= 40 && !::testing::Test::HasFailure(); ++n) {
+    for (const bool from_then_on : {false, true}) {
+      SCOPED_TRACE("call " + std::to_string(n) + (from_then_on ? " from then on" : ""));
+      failed |= pass_over_failure(n, from_then_on);
+    }
+  }
+  EXPECT_TRUE(failed);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, FaultIoTest, ::testing::ValuesIn(fault_workloads()),

@@ -73,8 +73,6 @@ void Connections::release_writer() noexcept {
     --writer_depth_;
     return;
   }
-  // Others must not wait for a transaction that nobody can end any more. (In :memory: nobody does,
-  // and closing it would lose it: there the next transaction ends what is left of this one.)
   if (!memory_ && writer_ != nullptr && !writer_->sound()) writer_.reset();
   {
     const std::lock_guard lock(writer_mu_);
@@ -100,6 +98,8 @@ Result<Connections::Lease> Connections::lease_writer() {
     options.create = false;
     LOCI_ASSIGN_OR_RETURN(writer_, sqlite::Connection::open(path_, options));
     lease.connection_ = writer_.get();
+  } else if (writer_depth_ == 1 && !writer_->sound()) {
+    LOCI_RETURN_IF_ERROR(writer_->renew());  // of :memory:, which closing would lose
   }
   return lease;
 }

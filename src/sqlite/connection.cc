@@ -282,7 +282,15 @@ bool Connection::in_transaction() const noexcept {
   return sqlite3_get_autocommit(impl_->db.get()) == 0;
 }
 bool Connection::read_only() const noexcept { return impl_->read_only; }
-bool Connection::sound() const noexcept { return impl_->undo_error.ok(); }
+bool Connection::sound() const noexcept { return impl_->undo_error.ok() && !impl_->spoiled; }
+Status Connection::renew() {
+  if (in_transaction()) LOCI_RETURN_IF_ERROR(exec("ROLLBACK"));
+  impl_->undo_error = {};
+  impl_->statements.clear();
+  LOCI_RETURN_IF_ERROR(exec("PRAGMA writable_schema = RESET"));
+  impl_->spoiled = false;
+  return {};
+}
 Status Connection::values_whole() noexcept {
   return std::exchange(impl_->value_lost, false) ? Status::no_memory() : Status();
 }

@@ -117,8 +117,11 @@ class Connection {
   [[nodiscard]] int64_t changes() const noexcept;
   [[nodiscard]] bool in_transaction() const noexcept;
   [[nodiscard]] bool read_only() const noexcept;
-  /// False: a rollback failed, and what it was to undo is still open. Closing ends it.
+  /// False: after a failure of disk or memory this connection must begin no more transactions.
+  /// Close it, or renew() it where that would lose a `:memory:` database.
   [[nodiscard]] bool sound() const noexcept;
+  /// Makes it sound again, with what SQLite and FTS5 remember of the schema dropped.
+  Status renew();
   /// kOutOfMemory when, since it was last asked, a Statement gave an empty text or blob because
   /// there was no memory for it. step(), run() and commit() ask; who reads one row and stops must.
   Status values_whole() noexcept;

@@ -57,6 +57,8 @@ struct Connection::Impl {
   bool in_transaction = false;  ///< an outermost Transaction is alive
   /// Why a rollback failed: what is open then must never be committed.
   Status undo_error;
+  /// An error after which FTS5's memory of the index may be wrong: see transaction.cc.
+  bool spoiled = false;
   bool value_lost = false;  ///< see Connection::values_whole
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;

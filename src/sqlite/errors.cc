@@ -83,10 +83,17 @@ bool concerns_file(StatusCode code) {
   }
 }
 
+/// Failures in the middle of which SQLite may roll the whole transaction back by itself.
+bool spoils(StatusCode code) {
+  return code == StatusCode::kIoError || code == StatusCode::kFull ||
+         code == StatusCode::kOutOfMemory;
+}
+
 }  // namespace
 
 Status Connection::error(int sqlite_code, std::string_view what) const {
   const StatusCode code = status_code(sqlite_code);
+  impl_->spoiled |= spoils(code);
   std::string message;
   if (concerns_file(code)) base::str_append(message, "'", impl_->path, "': ");
   if (!what.empty()) base::str_append(message, what, ": ");

@@ -5,6 +5,13 @@
 // commits. So the failure is kept (Impl::undo_error): a transaction around it can only be rolled
 // back, and the next one begins by ending what was left open.
 //
+// After a failure of disk or memory SQLite rolls the whole transaction back by itself. When that
+// happens in a statement that FTS5 runs within one of ours, FTS5 is told of the rollback first and
+// goes on with its own work after it: it then remembers totals that it could not read (seen with
+// 3.53.2: fts5StorageLoadTotals), and the next transaction writes them. So nothing of the
+// transaction may go on after that, and the connection is not used for another one: its owner
+// closes it (Impl::spoiled, Connection::sound).
+//
 // Tested by connection_test.cc, tests/fault_alloc_test.cc.
 #include <string>
 #include <utility>
@@ -42,6 +49,11 @@ Result<Transaction> Transaction::begin(Connection& connection, Kind kind) {
     LOCI_RETURN_IF_ERROR(Transaction(&connection, 0).undo());
   }
   if (!connection.in_transaction()) {
+    if (impl.in_transaction) {
+      return Status::failed_precondition(
+          "transaction: SQLite has rolled it back, after the error reported before; nothing more "
+          "can be done in it");
+    }
     // The connection's busy handler waits, with jitter, for the write lock (connection.cc).
     impl.savepoint_depth = 0;
     impl.value_lost = false;

@@ -148,7 +148,10 @@ Status search(Database& database, std::string& seen, SearchMode mode) {
   LOCI_ASSIGN_OR_RETURN(const SearchResult found, notes.search(request));
   const TestCode mine;
   for (const Hit& hit : found.hits) {
-    seen += describe(hit.record) + " score " + std::to_string(hit.score) + hit.snippet + "\n";
+    // FTS5 loses the marks of a snippet, and does not say so, when memory runs out in it.
+    std::string snippet = hit.snippet;
+    std::erase_if(snippet, [](char c) { return c == '[' || c == ']'; });
+    seen += describe(hit.record) + " score " + std::to_string(hit.score) + snippet + "\n";
   }
   return {};
 }
