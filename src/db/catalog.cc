@@ -10,12 +10,6 @@
 namespace loci::db {
 namespace {
 
-Result<int64_t> schema_cookie(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(sqlite::Statement select, connection.cached("PRAGMA schema_version"));
-  LOCI_ASSIGN_OR_RETURN(const bool row, select.step());
-  return row ? select.column_int(0) : 0;
-}
-
 bool same_layout(const CollectionSpec& a, const CollectionSpec& b) {
   const auto same_vector = [](const VectorColumn& x, const VectorColumn& y) {
     return x.name == y.name && x.dim == y.dim && x.metric == y.metric &&
@@ -32,9 +26,25 @@ bool same_layout(const CollectionSpec& a, const CollectionSpec& b) {
 
 }  // namespace
 
+Result<int64_t> schema_cookie(sqlite::Connection& connection) {
+  LOCI_ASSIGN_OR_RETURN(sqlite::Statement select, connection.cached("PRAGMA schema_version"));
+  LOCI_ASSIGN_OR_RETURN(const bool row, select.step());
+  return row ? select.column_int(0) : 0;
+}
+
 void Catalog::invalidate() {
   const base::MutexLock lock(mu_);
   cookie_ = -1;
+}
+
+int64_t Catalog::cookie() {
+  const base::MutexLock lock(mu_);
+  return cookie_;
+}
+
+void Catalog::invalidate_unless(int64_t before) {
+  const base::MutexLock lock(mu_);
+  if (cookie_ != before) cookie_ = -1;
 }
 
 void Catalog::drop_images() {
@@ -76,6 +86,18 @@ Result<std::shared_ptr<const Catalog::Entries>> Catalog::entries(sqlite::Connect
   cookie_ = cookie;
   entries_ = fresh;
   return fresh;
+}
+
+std::shared_ptr<const Catalog::Entries> Catalog::known_entries(int64_t cookie) {
+  const base::MutexLock lock(mu_);
+  return cookie == cookie_ ? entries_ : nullptr;
+}
+
+std::shared_ptr<const CatalogEntry> Catalog::find_known(int64_t cookie, std::string_view name) {
+  const std::shared_ptr<const Entries> known = known_entries(cookie);
+  if (known == nullptr) return nullptr;
+  const auto found = known->find(base::ascii_lower(name));
+  return found == known->end() ? nullptr : found->second;
 }
 
 Result<std::shared_ptr<const CatalogEntry>> Catalog::find(sqlite::Connection& connection,

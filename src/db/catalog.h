@@ -20,6 +20,9 @@ struct CatalogEntry {
   std::shared_ptr<SharedImage> image;  // owners: the catalog and the views in use
 };
 
+/// Moves with every change of the schema. Needs, and if need be begins, a snapshot.
+Result<int64_t> schema_cookie(sqlite::Connection& connection);
+
 /// The sources of a database, read again whenever the schema cookie of the snapshot moves.
 ///
 /// Threads: safe from any thread.
@@ -29,17 +32,25 @@ class Catalog {
   /// kNotFound lists the names that are there.
   Result<std::shared_ptr<const CatalogEntry>> find(sqlite::Connection& connection,
                                                    std::string_view name);
+  /// The same for a schema whose cookie is known; null when it is not at hand.
+  std::shared_ptr<const CatalogEntry> find_known(int64_t cookie, std::string_view name);
   /// Every entry of this snapshot, by name.
   Result<std::vector<std::shared_ptr<const CatalogEntry>>> all(sqlite::Connection& connection);
   /// Reads the sources again at the next look-up: after a rollback a schema cookie may come again
   /// with other tables. Images of sources that are the same are kept.
   void invalidate();
+  /// What the entries at hand belong to; changes whenever they are read again.
+  [[nodiscard]] int64_t cookie();
+  /// invalidate(), unless nothing was read since cookie() was `before`: then they are of a state
+  /// from before whatever was rolled back.
+  void invalidate_unless(int64_t before);
   /// invalidate(), and builds every image anew.
   void drop_images();
 
  private:
   using Entries = std::map<std::string, std::shared_ptr<const CatalogEntry>, std::less<>>;
   Result<std::shared_ptr<const Entries>> entries(sqlite::Connection& connection);
+  std::shared_ptr<const Entries> known_entries(int64_t cookie);
   Result<std::shared_ptr<const Entries>> load(sqlite::Connection& connection,
                                               const Entries& old) const;
 

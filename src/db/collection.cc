@@ -54,7 +54,7 @@ const std::string& Collection::name() const { return impl_->name(); }
 CollectionSpec Collection::spec() const {
   CollectionSpec spec = impl_->first_spec();
   const Status read = impl_->database().read_source(
-      name(), [&](Connection&, const CatalogEntry& entry, bool) -> Status {
+      name(), [&](Connection&, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         spec = entry.source.spec;
         return {};
       });
@@ -132,7 +132,8 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
 Result<std::optional<Record>> Collection::get(const RowKey& key, bool with_vectors) {
   std::optional<Record> record;
   LOCI_RETURN_IF_ERROR(impl_->database().read_source(
-      name(), [&](Connection& connection, const CatalogEntry& entry, bool) -> Status {
+      name(),
+      [&](Connection& connection, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> row,
                               store::find_row(connection, entry.source, key));
         if (!row.has_value()) return {};
@@ -146,7 +147,8 @@ Status Collection::scan(std::string_view where, bool with_archived, bool with_ve
                         int64_t limit, int64_t offset,
                         const std::function<Status(const Record&)>& visit) {
   return impl_->database().read_source(
-      name(), [&](Connection& connection, const CatalogEntry& entry, bool) -> Status {
+      name(),
+      [&](Connection& connection, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         LOCI_ASSIGN_OR_RETURN(const query::Filter filter, query::Filter::bind(where, entry.source));
         const store::ScanOptions options{.with_archived = with_archived,
                                          .with_vectors = with_vectors,
@@ -159,7 +161,8 @@ Status Collection::scan(std::string_view where, bool with_archived, bool with_ve
 Result<int64_t> Collection::count(std::string_view where, bool with_archived) {
   int64_t count = 0;
   LOCI_RETURN_IF_ERROR(impl_->database().read_source(
-      name(), [&](Connection& connection, const CatalogEntry& entry, bool) -> Status {
+      name(),
+      [&](Connection& connection, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         LOCI_ASSIGN_OR_RETURN(const query::Filter filter, query::Filter::bind(where, entry.source));
         LOCI_ASSIGN_OR_RETURN(
             count, store::count_rows(connection, entry.source, filter.to_sql(), with_archived));
@@ -171,7 +174,8 @@ Result<int64_t> Collection::count(std::string_view where, bool with_archived) {
 Result<CollectionStats> Collection::stats() {
   CollectionStats stats;
   LOCI_RETURN_IF_ERROR(impl_->database().read_source(
-      name(), [&](Connection& connection, const CatalogEntry& entry, bool) -> Status {
+      name(),
+      [&](Connection& connection, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         LOCI_ASSIGN_OR_RETURN(stats, store::stats(connection, entry.source));
         const base::ReaderLock lock(entry.image->mu);
         if (entry.image->image.has_value()) {

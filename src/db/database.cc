@@ -44,8 +44,10 @@ Status resolve_model(std::string_view collection, VectorColumn& column) {
 /// Finds rows that the image holds and the table does not, or the other way round.
 Status check_image(DatabaseImpl& database, Connection& connection, const CatalogEntry& entry,
                    std::vector<CheckFinding>& findings) {
+  db::Snapshot snapshot;
+  snapshot.uncommitted = connection.in_transaction();
   LOCI_ASSIGN_OR_RETURN(const std::optional<db::ImageView> view,
-                        database.image_view(connection, entry, connection.in_transaction()));
+                        database.image_view(connection, entry, snapshot));
   if (!view.has_value()) return {};  // moved by a search just now: it was built from newer rows
   LOCI_ASSIGN_OR_RETURN(const std::vector<RowId> in_table,
                         store::select_rowids(connection, entry.source, {}));
@@ -104,8 +106,8 @@ Result<Collection> Database::create_table_index(const TableIndexSpec& spec) {
 
 Result<Collection> Database::collection(std::string_view name) {
   CollectionSpec spec;
-  LOCI_RETURN_IF_ERROR(
-      impl_->read_source(name, [&](Connection&, const CatalogEntry& entry, bool) -> Status {
+  LOCI_RETURN_IF_ERROR(impl_->read_source(
+      name, [&](Connection&, const CatalogEntry& entry, const db::Snapshot&) -> Status {
         spec = entry.source.spec;
         return {};
       }));

@@ -48,11 +48,14 @@ Status DatabaseImpl::write(const std::function<Status(sqlite::Connection&)>& bod
   sqlite::Connection& connection = lease.connection();
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
+  const int64_t cookie = catalog_.cookie();
   Status status = body(connection);
   if (status.ok()) status = transaction.commit();
   if (!status.ok()) {
     transaction.rollback();
-    catalog_.invalidate();  // the rolled-back schema cookie may come again
+    // A schema cookie that was rolled back may come again. What was read before stays right, and a
+    // write that fails (a row is not there, an id is taken) must not cost a look at every source.
+    catalog_.invalidate_unless(cookie);
   }
   return status;
 }
@@ -85,22 +88,40 @@ Status DatabaseImpl::write_source(
   });
 }
 
-Status DatabaseImpl::read_source(
-    std::string_view name,
-    const std::function<Status(sqlite::Connection&, const CatalogEntry&, bool)>& body) {
+Status DatabaseImpl::read_source(std::string_view name, const ReadBody& body) {
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
   sqlite::Connection& connection = lease.connection();
-  const bool uncommitted = connection.in_transaction();
-  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction snapshot,
+  Snapshot snapshot;
+  snapshot.uncommitted = connection.in_transaction();
+  const std::optional<sqlite::WalStamp> before = connection.wal_stamp();
+  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
+  LOCI_ASSIGN_OR_RETURN(snapshot.schema_cookie, schema_cookie(connection));
+  // The snapshot was begun by the line above, between two looks at the header.
+  if (!snapshot.uncommitted && before == connection.wal_stamp()) snapshot.stamp = before;
   LOCI_ASSIGN_OR_RETURN(const EntryPtr entry, catalog_.find(connection, name));
-  LOCI_RETURN_IF_ERROR(body(connection, *entry, uncommitted));
-  return snapshot.commit();
+  LOCI_RETURN_IF_ERROR(body(connection, *entry, snapshot));
+  return transaction.commit();
+}
+
+Result<bool> DatabaseImpl::read_unchanged(std::string_view name, const ReadBody& body) {
+  if (connections_->thread_holds_writer()) return false;
+  LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
+  if (lease.is_writer()) return false;
+  const std::optional<FileState> state = freshness_.now(lease.connection());
+  if (!state.has_value()) return false;
+  const EntryPtr entry = catalog_.find_known(state->schema_cookie, name);
+  if (entry == nullptr || !entry->attached) return false;
+  Snapshot snapshot;
+  snapshot.schema_cookie = state->schema_cookie;
+  snapshot.newest = state->newest;
+  LOCI_RETURN_IF_ERROR(body(lease.connection(), *entry, snapshot));
+  return true;
 }
 
 Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& connection,
                                                           const CatalogEntry& entry,
-                                                          bool uncommitted) {
+                                                          const Snapshot& snapshot) {
   const ImageReader reader(entry.source, metric_lookup_);
   if (!entry.attached) {
     LOCI_ASSIGN_OR_RETURN(
@@ -111,7 +132,16 @@ Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& co
                                           "every search; reindex attaches it again")));
     return std::optional<ImageView>(std::move(view));
   }
-  return reader.view(connection, entry.image, uncommitted);
+  if (snapshot.uncommitted) {
+    LOCI_ASSIGN_OR_RETURN(ImageView own, reader.overlay(connection, entry.image));
+    return std::optional<ImageView>(std::move(own));
+  }
+  if (!snapshot.open()) return reader.unchanged_view(entry.image, *snapshot.newest);
+  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+  if (snapshot.stamp.has_value()) {
+    freshness_.remember(*snapshot.stamp, {snapshot.schema_cookie, newest});
+  }
+  return reader.view(connection, entry.image, newest);
 }
 
 std::shared_ptr<Embedder> DatabaseImpl::embedder(const CollectionSpec& spec,

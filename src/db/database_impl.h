@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "db/catalog.h"
 #include "db/connections.h"
+#include "db/freshness.h"
 #include "loci/database.h"
 #include "store/log.h"
 
@@ -38,15 +39,17 @@ class DatabaseImpl {
   /// programs left pending are embedded in the same transaction.
   Status write_source(std::string_view name,
                       const std::function<Status(sqlite::Connection&, const CatalogEntry&)>& body);
-  /// Runs `body` in one read snapshot. `uncommitted`: it may hold rows of this thread's
-  /// transaction.
-  Status read_source(std::string_view name,
-                     const std::function<Status(sqlite::Connection&, const CatalogEntry&,
-                                                bool uncommitted)>& body);
+  using ReadBody = std::function<Status(sqlite::Connection&, const CatalogEntry&, const Snapshot&)>;
+  /// Runs `body` in one read snapshot.
+  Status read_source(std::string_view name, const ReadBody& body);
+  /// Runs `body` without a transaction if the file is known to be as a search last saw it; returns
+  /// whether it ran. The snapshot is not open then: no SQL may be asked of the connection.
+  Result<bool> read_unchanged(std::string_view name, const ReadBody& body);
 
-  /// A view of what the snapshot sees of an entry; `retry` asks the caller for a newer snapshot.
+  /// A view of what the snapshot sees of an entry; nullopt asks the caller for a newer snapshot,
+  /// or for an open one.
   Result<std::optional<ImageView>> image_view(sqlite::Connection& connection,
-                                              const CatalogEntry& entry, bool uncommitted);
+                                              const CatalogEntry& entry, const Snapshot& snapshot);
 
   /// The embedder of a column, or null when its model is neither built in nor given.
   std::shared_ptr<Embedder> embedder(const CollectionSpec& spec, const VectorColumn& column);
@@ -70,6 +73,7 @@ class DatabaseImpl {
 
   std::unique_ptr<Connections> connections_;
   Catalog catalog_;
+  Freshness freshness_;
   base::Mutex mu_;
   // owners: this and the operations in progress
   std::map<std::string, std::shared_ptr<Embedder>> embedders_ LOCI_GUARDED_BY(mu_);

@@ -127,10 +127,10 @@ Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowI
   return {};
 }
 
-Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& shared) const {
+Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& shared,
+                                  const store::LogPosition& newest) const {
   const base::WriterLock lock(shared.mu);
   if (shared.image.has_value()) {
-    LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
     if (shared.position == newest) return true;
     if (shared.position.scn > newest.scn) return false;
     LOCI_ASSIGN_OR_RETURN(store::Changes changes,
@@ -140,40 +140,33 @@ Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& s
         shared.image.reset();  // half applied: the next search builds it anew
         return applied;
       }
-      shared.position = changes.to;
+      shared.position = newest;
       return true;
     }
   }
   shared.image.reset();
-  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
   LOCI_ASSIGN_OR_RETURN(shared.image, build(connection));
   shared.position = newest;
   return true;
 }
 
+std::optional<ImageView> ImageReader::unchanged_view(const std::shared_ptr<SharedImage>& shared,
+                                                     const store::LogPosition& newest) const {
+  ImageView view;
+  view.shared_ = shared;
+  view.hold_ = std::shared_lock(shared->mu);
+  if (!shared->image.has_value() || !(shared->position == newest)) return std::nullopt;
+  view.base_ = &*shared->image;
+  return view;
+}
+
 Result<std::optional<ImageView>> ImageReader::view(sqlite::Connection& connection,
                                                    const std::shared_ptr<SharedImage>& shared,
-                                                   bool uncommitted) const {
-  if (uncommitted) {
-    LOCI_ASSIGN_OR_RETURN(ImageView own, overlay(connection, shared));
-    return std::optional<ImageView>(std::move(own));
-  }
-  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    ImageView view;
-    view.shared_ = shared;
-    view.hold_ = std::shared_lock(shared->mu);
-    if (shared->image.has_value() && shared->position == newest) {
-      view.base_ = &*shared->image;
-      return std::optional<ImageView>(std::move(view));
-    }
-    view.hold_ = {};
-    if (attempt == 0) {
-      LOCI_ASSIGN_OR_RETURN(const bool current, advance(connection, *shared));
-      if (!current) break;
-    }
-  }
-  return std::optional<ImageView>();
+                                                   const store::LogPosition& newest) const {
+  if (std::optional<ImageView> there = unchanged_view(shared, newest)) return there;
+  LOCI_ASSIGN_OR_RETURN(const bool current, advance(connection, *shared, newest));
+  if (!current) return std::optional<ImageView>();
+  return unchanged_view(shared, newest);  // another thread may have moved it on meanwhile
 }
 
 Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,

@@ -57,13 +57,20 @@ class ImageReader {
   ImageReader(const store::Source& source, const MetricLookup& metrics)
       : source_(source), metrics_(metrics) {}
 
-  /// A view of `connection`'s open snapshot.
-  /// shared       brought forward when the snapshot is newer and holds committed rows only
-  /// uncommitted  the snapshot may hold rows of an open transaction: they stay private
+  /// A view of `connection`'s open snapshot, of committed rows only, whose newest log entry is
+  /// `newest`; `shared` is brought forward to it.
   /// nullopt: the shared image is already past this snapshot; begin a newer one and ask again.
-  Result<std::optional<ImageView>> view(
-      sqlite::Connection& connection, const std::shared_ptr<SharedImage>& shared,
-      bool uncommitted) const LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  Result<std::optional<ImageView>> view(sqlite::Connection& connection,
+                                        const std::shared_ptr<SharedImage>& shared,
+                                        const store::LogPosition& newest) const;
+  /// The same without a connection; nullopt unless the shared image stands at `newest`.
+  std::optional<ImageView> unchanged_view(const std::shared_ptr<SharedImage>& shared,
+                                          const store::LogPosition& newest) const
+      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  /// A view of a snapshot that may hold rows of an open transaction: they stay private.
+  Result<ImageView> overlay(sqlite::Connection& connection,
+                            const std::shared_ptr<SharedImage>& shared) const
+      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
   /// An image of this snapshot alone: for a source whose log cannot be trusted.
   Result<ImageView> private_view(sqlite::Connection& connection, std::string_view note) const;
 
@@ -72,10 +79,8 @@ class ImageReader {
   Result<index::Image> build(sqlite::Connection& connection) const;
   Status apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
                index::Image& image) const;
-  Result<bool> advance(sqlite::Connection& connection, SharedImage& shared) const;
-  Result<ImageView> overlay(sqlite::Connection& connection,
-                            const std::shared_ptr<SharedImage>& shared) const
-      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  Result<bool> advance(sqlite::Connection& connection, SharedImage& shared,
+                       const store::LogPosition& newest) const;
   [[nodiscard]] index::ImageLayout layout() const;
 
   const store::Source& source_;  // must outlive this

@@ -47,15 +47,17 @@ double distance_of(Metric metric, double similarity) {
 class Search {
  public:
   Search(DatabaseImpl& database, const SearchRequest& request, sqlite::Connection& connection,
-         const CatalogEntry& entry)
+         const CatalogEntry& entry, const Snapshot& snapshot)
       : database_(database),
         request_(request),
         connection_(connection),
         source_(entry.source),
-        entry_(entry) {}
+        entry_(entry),
+        snapshot_(snapshot) {}
 
-  /// False: the snapshot is too old for the shared image; ask again with a newer one.
-  Result<bool> run(bool uncommitted);
+  /// False: the snapshot is too old for the shared image, or not open and rows must be asked for;
+  /// ask again with a newer, open one.
+  Result<bool> run();
   SearchResult take() { return std::move(result_); }
 
  private:
@@ -63,7 +65,7 @@ class Search {
   Status plan_vector();
   Status plan_text();
   Status choose_mode(const Status& vector_error, const Status& text_error);
-  Result<bool> run_vector(bool uncommitted);
+  Result<bool> run_vector();
   Status run_text();
   Result<double> max_distance() const;
   void fuse();
@@ -76,6 +78,7 @@ class Search {
   sqlite::Connection& connection_;
   const store::Source& source_;
   const CatalogEntry& entry_;
+  const Snapshot& snapshot_;
 
   size_t column_ = 0;
   std::vector<float> embedded_;
@@ -227,16 +230,17 @@ Result<double> Search::max_distance() const {
   return std::min(limit, distance_of(metric, similarity));
 }
 
-Result<bool> Search::run_vector(bool uncommitted) {
+Result<bool> Search::run_vector() {
   Explain& explain = result_.explain;
   const int64_t start = base::monotonic_ns();
   LOCI_ASSIGN_OR_RETURN(const std::optional<ImageView> view,
-                        database_.image_view(connection_, entry_, uncommitted));
+                        database_.image_view(connection_, entry_, snapshot_));
   if (!view.has_value()) return false;
   std::optional<index::Predicate> predicate;
   if (!filter_.empty()) {
     predicate = filter_.to_predicate();
     if (!predicate.has_value()) {
+      if (!snapshot_.open()) return false;
       predicate.emplace();
       predicate->kind = index::Predicate::Kind::kRows;
       LOCI_ASSIGN_OR_RETURN(predicate->rows,
@@ -322,11 +326,11 @@ Status Search::fetch() {
   return {};
 }
 
-Result<bool> Search::run(bool uncommitted) {
+Result<bool> Search::run() {
   const int64_t start = base::monotonic_ns();
   LOCI_RETURN_IF_ERROR(plan());
   if (use_vector_) {
-    LOCI_ASSIGN_OR_RETURN(const bool current, run_vector(uncommitted));
+    LOCI_ASSIGN_OR_RETURN(const bool current, run_vector());
     if (!current) return false;
   }
   if (use_text_) LOCI_RETURN_IF_ERROR(run_text());
@@ -339,27 +343,36 @@ Result<bool> Search::run(bool uncommitted) {
 }  // namespace
 
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
-  for (int attempt = 0;; ++attempt) {
-    bool done = false;
-    SearchResult result;
-    LOCI_RETURN_IF_ERROR(database_->read_source(
-        name(),
-        [&](sqlite::Connection& connection, const CatalogEntry& entry, bool uncommitted) -> Status {
-          if (attempt == kSnapshotAttempts) {
-            const base::WriterLock lock(entry.image->mu);
-            entry.image->image.reset();  // the file was set back: no snapshot will catch up
-          }
-          Search search(*database_, request, connection, entry);
-          LOCI_ASSIGN_OR_RETURN(done, search.run(uncommitted));
-          if (done) result = search.take();
-          return {};
-        }));
-    if (done) return result;
-    if (attempt > kSnapshotAttempts) {
-      return Status::busy(base::str_cat("collection '", name(),
-                                        "': the image was moved by others at every attempt"));
-    }
+  SearchResult result;
+  bool done = false;
+  const auto attempt = [&](sqlite::Connection& connection, const CatalogEntry& entry,
+                           const Snapshot& snapshot) -> Status {
+    Search search(*database_, request, connection, entry, snapshot);
+    LOCI_ASSIGN_OR_RETURN(done, search.run());
+    if (done) result = search.take();
+    return {};
+  };
+  // Rowids and distances come from the image alone; words and fields are asked of the tables.
+  const bool image_alone =
+      !request.with_fields && (request.text.empty() || request.mode == SearchMode::kVector);
+  if (image_alone) LOCI_RETURN_IF_ERROR(database_->read_unchanged(name(), attempt).status());
+  for (int i = 0; !done && i < kSnapshotAttempts; ++i) {
+    LOCI_RETURN_IF_ERROR(database_->read_source(name(), attempt));
   }
+  if (done) return result;
+  // The file was set back: no snapshot will catch up with the image.
+  const auto anew = [&](sqlite::Connection& connection, const CatalogEntry& entry,
+                        const Snapshot& snapshot) -> Status {
+    {
+      const base::WriterLock lock(entry.image->mu);
+      entry.image->image.reset();
+    }
+    return attempt(connection, entry, snapshot);
+  };
+  LOCI_RETURN_IF_ERROR(database_->read_source(name(), anew));
+  if (done) return result;
+  return Status::busy(
+      base::str_cat("collection '", name(), "': the image was moved by others at every attempt"));
 }
 
 }  // namespace loci::db

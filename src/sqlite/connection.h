@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +24,13 @@ struct OpenOptions {
   bool read_only = false;
   bool full_sync = false;  ///< synchronous=FULL instead of NORMAL
   int busy_timeout_ms = 5000;
+};
+
+/// The header of a database's wal-index: it changes with every commit of any process, and with
+/// nothing else that a reader could see.
+struct WalStamp {
+  std::array<uint64_t, 6> words{};
+  friend bool operator==(const WalStamp&, const WalStamp&) = default;
 };
 
 class Connection;
@@ -109,6 +118,9 @@ class Connection {
   [[nodiscard]] bool read_only() const noexcept;
   /// Opened as immutable: a WAL database in a folder where no -shm can be made.
   [[nodiscard]] bool immutable() const noexcept;
+  /// What the file was last committed as, read without a transaction in some 40 ns; nullopt while a
+  /// commit is under way, and where there is no wal-index (another journal mode, `:memory:`).
+  [[nodiscard]] std::optional<WalStamp> wal_stamp() noexcept;
   /// Resolved file name; empty for :memory:.
   [[nodiscard]] const std::string& path() const noexcept;
   /// The status that belongs to an SQLite result code of this connection, with its message.

@@ -51,6 +51,9 @@ struct Connection::Impl {
   bool read_only = false;
   bool immutable = false;
   int savepoint_depth = 0;
+  /// The first page of the wal-index, mapped by SQLite as long as `db` is open; null: none.
+  const volatile uint64_t* wal_index = nullptr;
+  bool wal_index_sought = false;
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
 };

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whether the file is still as a search last saw it, told without a transaction.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/mutex.h"
+#include "sqlite/connection.h"
+#include "store/log.h"
+
+namespace loci::db {
+
+/// What identifies one committed state of the file.
+struct FileState {
+  int64_t schema_cookie = 0;
+  store::LogPosition newest;  ///< entry of the log
+};
+
+/// The newest state that a search of this process saw, and the wal-index header it was seen under.
+/// While the header stays, so does the state: then a search needs no transaction, which would cost
+/// more than the search of a small collection and hold up other threads.
+///
+/// Threads: safe from any thread.
+class Freshness {
+ public:
+  /// The state of the file now; nullopt when it is not known without a transaction.
+  std::optional<FileState> now(sqlite::Connection& connection) {
+    const std::optional<sqlite::WalStamp> stamp = connection.wal_stamp();
+    if (!stamp.has_value()) return std::nullopt;
+    const base::MutexLock lock(mu_);
+    if (!(stamp == stamp_)) return std::nullopt;
+    return state_;
+  }
+  /// `state` was read in a snapshot during which the header was `stamp`.
+  void remember(const sqlite::WalStamp& stamp, const FileState& state) {
+    const base::MutexLock lock(mu_);
+    stamp_ = stamp;
+    state_ = state;
+  }
+
+ private:
+  base::Mutex mu_;
+  std::optional<sqlite::WalStamp> stamp_ LOCI_GUARDED_BY(mu_);
+  FileState state_ LOCI_GUARDED_BY(mu_);
+};
+
+/// The state of the file in which an operation runs.
+struct Snapshot {
+  int64_t schema_cookie = 0;
+  /// Holds rows of this thread's open transaction, perhaps.
+  bool uncommitted = false;
+  /// The header under which the snapshot was begun, if it stayed the same meanwhile.
+  std::optional<sqlite::WalStamp> stamp;
+  /// Known beforehand: then no transaction is open, and SQL must not be asked.
+  std::optional<store::LogPosition> newest;
+
+  [[nodiscard]] bool open() const noexcept { return !newest.has_value(); }
+};
+
+}  // namespace loci::db
