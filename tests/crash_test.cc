@@ -263,8 +263,9 @@ void print(const char* what, uint64_t seed, const Kills& kills) {
   std::cout << what << ", seed " << seed << ": " << kills.all << " kills (" << kills.opening
             << " while opening, " << kills.in_doubt << " with a commit in doubt of which "
             << kills.in_doubt_committed << " had happened, " << kills.publishing
-            << " inside publication, " << kills.long_wal << " with a WAL at its limit), "
-            << kills.commits << " commits acknowledged, none lost\n";
+            << " inside a reindex, repair or VACUUM, " << kills.long_wal
+            << " with a WAL at its limit), " << kills.commits
+            << " commits acknowledged, none lost\n";
 }
 
 /// Rounds until that many are killed.

@@ -37,6 +37,16 @@ void Catalog::invalidate() {
   cookie_ = -1;
 }
 
+int64_t Catalog::cookie() {
+  const base::MutexLock lock(mu_);
+  return cookie_;
+}
+
+void Catalog::invalidate_unless(int64_t before) {
+  const base::MutexLock lock(mu_);
+  if (cookie_ != before) cookie_ = -1;
+}
+
 void Catalog::drop_images() {
   const base::MutexLock lock(mu_);
   cookie_ = -1;

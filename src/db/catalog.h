@@ -41,6 +41,11 @@ class Catalog {
   /// Reads the sources again at the next look-up: after a rollback a schema cookie may come again
   /// with other tables. Images of sources that are the same are kept.
   void invalidate();
+  /// What the entries at hand belong to; changes whenever they are read again.
+  [[nodiscard]] int64_t cookie();
+  /// invalidate(), unless nothing was read since cookie() was `before`: then they are of a state
+  /// from before whatever was rolled back.
+  void invalidate_unless(int64_t before);
   /// invalidate(), and builds every image anew.
   void drop_images();
 

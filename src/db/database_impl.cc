@@ -51,12 +51,15 @@ Status DatabaseImpl::write(const std::function<Status(sqlite::Connection&)>& bod
   sqlite::Connection& connection = lease.connection();
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
+  const int64_t cookie = catalog_.cookie();
   // What is thrown in here (no memory, a callback of the user) must not pass by the clean-up.
   Status status = base::guarded([&] { return body(connection); });
   if (status.ok()) status = base::guarded([&] { return transaction.commit(); });
   if (!status.ok()) {
     transaction.rollback();
-    catalog_.invalidate();  // the rolled-back schema cookie may come again
+    // A schema cookie that was rolled back may come again. What was read before stays right, and a
+    // write that fails (a row is not there, an id is taken) must not cost a look at every source.
+    catalog_.invalidate_unless(cookie);
   }
   return status;
 }

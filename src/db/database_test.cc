@@ -269,6 +269,32 @@ TEST_F(DatabaseTest, RolledBackCollectionLeavesNoTrace) {
   EXPECT_EQ(notes.count().value(), 3);
 }
 
+TEST_F(DatabaseTest, RolledBackSchemaIsForgottenWhenItsCookieComesAgain) {
+  Collection notes = make_notes(3);
+  Database second = open();
+  const auto make = [](Database& database, const std::string& column) {
+    CollectionSpec spec = notes_spec();
+    spec.name = "twice";
+    spec.filters = {{.name = column, .type = FieldType::kInt}};
+    return database.create_collection(spec).status();
+  };
+  // The same number of schema changes, undone here and then committed there with another column.
+  EXPECT_EQ(db_.transaction([&]() -> Status {
+                 LOCI_RETURN_IF_ERROR(make(db_, "undone"));
+                 LOCI_RETURN_IF_ERROR(db_.collection("twice").status());
+                 // A write that fails inside must not vouch for what was read inside.
+                 EXPECT_EQ(notes.update("absent", note("absent", 1, "x", 1)).code(),
+                           StatusCode::kNotFound);
+                 return Status::cancelled("undo");
+               })
+                .code(),
+            StatusCode::kCancelled);
+  ASSERT_TRUE(make(second, "kept").ok());
+  const Result<Collection> twice = db_.collection("twice");
+  ASSERT_TRUE(twice.has_value()) << twice.status().to_string();
+  EXPECT_EQ(twice->spec().filters.at(0).name, "kept");
+}
+
 TEST_F(DatabaseTest, LostTriggersAreNoticedAndSearchesStayRight) {
   Collection notes = make_notes();
   ASSERT_EQ(ids(near(notes, 1, 1)).front(), "n1");

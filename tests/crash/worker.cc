@@ -6,7 +6,7 @@
 //   R            ready: it is open
 //   P n          about to commit transaction n
 //   C n          transaction n is committed
-//   S n / F n    begins and ends rebuilding what is derived (every `publish`-th transaction)
+//   S n / F n    begins and ends a reindex, a repairing check or a VACUUM (every `publish`-th)
 //   L            holds the write lock (hold)
 //   W ...        figures, at the end
 //   E ...        a call failed that must not fail; the process then ends with code 1
@@ -110,9 +110,11 @@ Status Writer::commit(int64_t number) {
 
 Status Writer::publish(int64_t number) {
   say("S " + std::to_string(number));
-  if (number % 8 == 0) {  // what is derived is checked and mended, the log made short
+  if (number % 8 == 0) {  // makes the log short too
     LOCI_ASSIGN_OR_RETURN(const std::vector<CheckFinding> findings, database_.check(true));
     if (!findings.empty()) return Status::internal("check found: " + findings[0].message);
+  } else if (number % 8 == 4) {
+    LOCI_RETURN_IF_ERROR(database_.sql("VACUUM", {}).with_context("VACUUM"));
   } else {
     LOCI_RETURN_IF_ERROR(database_.reindex("notes").with_context("reindex"));
   }
