@@ -13,8 +13,8 @@
 //
 // Why bounds first and full vectors last, not each candidate at once: the threshold then falls to
 // its final value before the first full vector is fetched, and a full vector costs a miss of the
-// caches and the bounds of a row do not. On notes384 (54,821 x 384, cosine, 1,000 queries) 13 full
-// vectors are read on average for k = 10 and 130 for k = 100.
+// caches and the bounds of a row do not. On notes384 (54,821 x 384, cosine, 1,000 queries) 11 full
+// vectors are read on average for k = 10 and 113 for k = 100.
 //
 // The steps, 1 to 3 in candidates.cc:
 //   1. Per group of 8 blocks of 1,024 rows, integer dot products of the upper halves of the allowed
