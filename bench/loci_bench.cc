@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // loci_bench: measures Loci. Workloads:
-//   kernels  scan_dot_u8 of every tier beside a plain memory-read loop
+//   kernels  scan_dot_u4 of every tier beside a plain memory-read loop
 //   exact    Collection::nearest, k = 10 and 100, one thread, warm: 1,000, 10,000 and all of
 //            notes384; 10,000 x 768 (notes joined in pairs); mnist784
 //   filter   all of notes384 behind a filter that 50 % .. 0.01 % of the rows pass

@@ -93,7 +93,7 @@ void add_latency(Numbers& numbers, const Answers& answers) {
 Status measure_dataset(const Options& options, const Dataset& data, Report& report) {
   const std::string path = options.folder + "/exact.db";
   LOCI_ASSIGN_OR_RETURN(Collection docs, store_dataset(path, data, false));
-  const size_t code_bytes = data.rows() * base::round_up(data.dim, simd::kRowAlignment);
+  const size_t code_bytes = data.rows() * base::round_up(data.dim, 2 * simd::kRowAlignment) / 2;
   const double memory_gbps = memory_read_gbps(code_bytes);
   for (const size_t k : {size_t{10}, size_t{100}}) {
     const std::vector<double> limits = kth_distances(data, kOracleQueries, k);
@@ -198,21 +198,14 @@ Status run_filter(const Options& options, Report& report) {
 }
 
 Status run_kernels(const Options&, Report& report) {
-  constexpr size_t kStride = 384;
-  std::vector<int8_t> low(kStride, 3);
+  constexpr size_t kStride = 384 / 2;
   for (const size_t rows : {size_t{1000}, size_t{10000}, size_t{55000}}) {
     const size_t bytes = rows * kStride;
     LOCI_ASSIGN_OR_RETURN(base::Buffer codes, base::Buffer::try_allocate(bytes));
-    LOCI_ASSIGN_OR_RETURN(base::Buffer planes, base::Buffer::try_allocate(4 * kStride));
+    LOCI_ASSIGN_OR_RETURN(base::Buffer plane, base::Buffer::try_allocate(2 * kStride));
     for (size_t i = 0; i < bytes; ++i) codes.data()[i] = static_cast<uint8_t>(i * 31);
-    auto* hi = reinterpret_cast<int8_t*>(planes.data());
-    auto* wide = reinterpret_cast<int16_t*>(planes.data() + 2 * kStride);
-    for (size_t j = 0; j < kStride; ++j) {  // q = 256 * hi + lo, small enough not to overflow
-      hi[j] = static_cast<int8_t>(j % 7);
-      hi[kStride + j] = static_cast<int8_t>(j % 11);
-      wide[j] = static_cast<int16_t>(256 * hi[j] + hi[kStride + j]);
-    }
-    const simd::QueryPlanes query{hi, hi + kStride, wide, kStride};
+    auto* query = reinterpret_cast<int8_t*>(plane.data());
+    for (size_t j = 0; j < 2 * kStride; ++j) query[j] = static_cast<int8_t>(j % 11);
     std::vector<int32_t> sums(rows);
     const double memory_gbps = memory_read_gbps(bytes);
     for (const simd::Kernels* kernels : simd::available_kernels()) {
@@ -220,12 +213,12 @@ Status run_kernels(const Options&, Report& report) {
       std::vector<double> samples;
       for (size_t pass = 0; pass < passes; ++pass) {
         const Stopwatch watch;
-        kernels->scan_dot_u8(codes.data(), kStride, rows, query, sums.data());
+        kernels->scan_dot_u4(codes.data(), kStride, rows, query, sums.data());
         samples.push_back(watch.us());
       }
       const Latency latency = latency_of(std::move(samples));
       report.add("kernels",
-                 "scan_dot_u8 " + std::to_string(rows) + "x384 " + std::string(kernels->tier),
+                 "scan_dot_u4 " + std::to_string(rows) + "x384 " + std::string(kernels->tier),
                  {{"p50_us", latency.p50_us},
                   {"p99_us", latency.p99_us},
                   {"gbps", static_cast<double>(bytes) / (latency.p50_us * 1e3)},

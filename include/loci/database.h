@@ -21,11 +21,22 @@ enum class Durability : uint8_t {
   kFull,    ///< synchronous=FULL: power loss undoes no commit
 };
 
+/// Where the search image is kept between processes. It is derived: the rows are in the database,
+/// and what is missing or damaged is made anew.
+enum class SnapshotMode : uint8_t {
+  kFile,    ///< in the folder PATH-loci beside the database, with its mode and owner
+  kMemory,  ///< nowhere: every process builds it from the rows
+};
+
 struct DatabaseOptions {
   bool create = true;      ///< make the file and its folders when absent
   bool read_only = false;  ///< never writes; works on read-only files and folders
   Durability durability = Durability::kNormal;
   int busy_timeout_ms = 5000;  ///< how long a writer waits for another
+  SnapshotMode snapshot = SnapshotMode::kFile;
+  /// Maps snapshots; false: reads them into memory. A mapped file that someone shortens in place (a
+  /// copy written over it) ends the process; one that is replaced or removed does no harm.
+  bool snapshot_mmap = true;
 };
 
 /// A user's distance: smaller is nearer. Called from several threads; must not throw.
@@ -97,8 +108,14 @@ class LOCI_API Database {
   /// Verifies everything (SQLite, FTS5, log, followers, orphans, triggers); with `repair` mends
   /// what is derived. An empty list is a clean file. Progress is cancelled by nothing: O(file).
   Result<std::vector<CheckFinding>> check(bool repair = false);
-  /// Drops and rebuilds what is derived of one collection: FTS5, triggers, image.
+  /// Drops and rebuilds what is derived of one collection: FTS5, triggers, image, snapshot.
   Status reindex(std::string_view name);
+  /// Writes the collection's search image beside the database, for other processes and the next
+  /// start; ok when there is nothing to do or another process is at it. Also done by itself: by a
+  /// search or a write that finds many rows changed since the last one, and when the database is
+  /// closed. Not inside a transaction (kFailedPrecondition).
+  /// Cost: writes the codes and vectors of all rows.
+  Status publish(std::string_view name);
   /// A consistent copy to `path`, which must not exist (VACUUM INTO).
   Status backup(const std::string& path);
 

@@ -41,17 +41,21 @@ Result<Buffer> Buffer::try_allocate_array(size_t count, size_t size, Fill fill) 
   return try_allocate(*bytes, fill);
 }
 
+Buffer Buffer::part_of(std::shared_ptr<void> owner, std::span<uint8_t> bytes) noexcept {
+  Buffer part(bytes.data(), bytes.size());
+  part.owner_ = std::move(owner);
+  return part;
+}
+
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
-  if (this != &other) {
-    const Buffer old(data_, size_);  // frees what this held
-    data_ = std::exchange(other.data_, nullptr);
-    size_ = std::exchange(other.size_, 0);
-  }
+  std::swap(data_, other.data_);  // `other` frees what this held
+  std::swap(size_, other.size_);
+  owner_.swap(other.owner_);
   return *this;
 }
 
 Buffer::~Buffer() {
-  if (data_ != nullptr) ::operator delete(data_, alignment_of(size_));
+  if (data_ != nullptr && owner_ == nullptr) ::operator delete(data_, alignment_of(size_));
 }
 
 }  // namespace loci::base

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -26,7 +27,8 @@ namespace loci::base {
 }
 
 /// A block of raw memory for codes and vectors: 64-byte aligned, from 2 MiB on aligned to 2 MiB
-/// and asked to lie in huge pages. Move-only; freed on destruction.
+/// and asked to lie in huge pages. Or a part of something larger (a mapped file), which it keeps
+/// alive. Move-only; freed on destruction.
 class Buffer {
  public:
   static constexpr size_t kAlignment = 64;
@@ -38,11 +40,16 @@ class Buffer {
   /// try_allocate(count * size), kOutOfMemory also when the product overflows.
   static Result<Buffer> try_allocate_array(size_t count, size_t size, Fill fill = Fill::kZero);
 
+  /// `bytes` of something that `owner` keeps alive; aligned to kAlignment.
+  static Buffer part_of(std::shared_ptr<void> owner, std::span<uint8_t> bytes) noexcept;
+
   Buffer() noexcept = default;
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        owner_(std::move(other.owner_)) {}
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer();
 
@@ -68,6 +75,7 @@ class Buffer {
 
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  std::shared_ptr<void> owner_;  // of data_, shared with other parts; null: this owns data_
 };
 
 }  // namespace loci::base

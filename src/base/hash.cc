@@ -22,4 +22,16 @@ Hash128 hash128(std::string_view text, uint64_t seed) noexcept {
   return hash128(as_bytes(text), seed);
 }
 
+void Hasher64::Free::operator()(XXH3_state_s* state) const noexcept { XXH3_freeState(state); }
+
+Hasher64::Hasher64() : state_(XXH3_createState()) {
+  if (state_ != nullptr) XXH3_64bits_reset(state_.get());
+}
+
+void Hasher64::add(ByteSpan bytes) noexcept {
+  XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
+}
+
+uint64_t Hasher64::digest() const noexcept { return XXH3_64bits_digest(state_.get()); }
+
 }  // namespace loci::base

@@ -3,9 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "base/bytes.h"
+
+struct XXH3_state_s;
 
 namespace loci::base {
 
@@ -21,5 +24,22 @@ struct Hash128 {
 /// XXH3, 128 bits: checksums, and identity where a collision must not happen by accident.
 [[nodiscard]] Hash128 hash128(ByteSpan bytes, uint64_t seed = 0) noexcept;
 [[nodiscard]] Hash128 hash128(std::string_view text, uint64_t seed = 0) noexcept;
+
+/// hash64() of bytes that come in pieces.
+class Hasher64 {
+ public:
+  Hasher64();
+  /// False when there was no memory for it.
+  [[nodiscard]] bool ok() const noexcept { return state_ != nullptr; }
+  void add(ByteSpan bytes) noexcept;
+  /// Of all that was added so far.
+  [[nodiscard]] uint64_t digest() const noexcept;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const noexcept;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;  // null: no memory, see ok()
+};
 
 }  // namespace loci::base

@@ -66,14 +66,16 @@ class File {
   [[nodiscard]] virtual Result<bool> is_locked(uint64_t offset, uint64_t length) = 0;
 };
 
-/// A whole file mapped for reading; unmapped on destruction.
+/// A whole file mapped; unmapped on destruction. What is written to it stays in this process: the
+/// pages written are copied, the file never changes. Bytes that are cut off the file while it is
+/// mapped are a SIGBUS to read.
 class MappedFile {
  public:
   MappedFile() = default;
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   virtual ~MappedFile() = default;
-  [[nodiscard]] virtual ByteSpan bytes() const noexcept = 0;
+  [[nodiscard]] virtual std::span<uint8_t> bytes() noexcept = 0;
 };
 
 /// Errors of all: kNotFound, kAlreadyExists, kFull, else kIoError; each names path and reason.

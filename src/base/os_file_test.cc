@@ -116,6 +116,8 @@ TEST_F(OsFileTest, MapsWholeFiles) {
   const auto mapped = files_.map(folder_.file("m"));
   ASSERT_TRUE(mapped.has_value());
   EXPECT_EQ(as_text((*mapped)->bytes()), "mapped");
+  (*mapped)->bytes()[0] = 'M';
+  EXPECT_EQ(as_text((*files_.map(folder_.file("m")))->bytes()), "mapped") << "a write got out";
   const auto empty = files_.map(folder_.file("e"));
   ASSERT_TRUE(empty.has_value());
   EXPECT_TRUE((*empty)->bytes().empty());

@@ -214,8 +214,8 @@ class PosixMappedFile final : public MappedFile {
   ~PosixMappedFile() override {
     if (size_ > 0) ::munmap(data_, size_);
   }
-  [[nodiscard]] ByteSpan bytes() const noexcept override {
-    return {static_cast<const uint8_t*>(data_), size_};
+  [[nodiscard]] std::span<uint8_t> bytes() noexcept override {
+    return {static_cast<uint8_t*>(data_), size_};
   }
 
  private:
@@ -270,7 +270,7 @@ Result<std::unique_ptr<MappedFile>> PosixFileSystem::map(const std::string& path
   const auto size = static_cast<size_t>(found.st_size);
   void* data = nullptr;
   if (size > 0) {  // mmap refuses 0 bytes
-    data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor.get(), 0);
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor.get(), 0);
     if (data == MAP_FAILED) return os_error("mmap", path, errno);
   }
   return std::unique_ptr<MappedFile>(std::make_unique<PosixMappedFile>(data, size));

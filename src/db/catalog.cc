@@ -115,6 +115,14 @@ Result<std::shared_ptr<const CatalogEntry>> Catalog::find(sqlite::Connection& co
       names.empty() ? std::string("the database has none yet") : "there are: " + names));
 }
 
+std::vector<std::shared_ptr<const CatalogEntry>> Catalog::last_known() {
+  const base::MutexLock lock(mu_);
+  std::vector<std::shared_ptr<const CatalogEntry>> known;
+  known.reserve(entries_->size());
+  for (const auto& [key, entry] : *entries_) known.push_back(entry);
+  return known;
+}
+
 Result<std::vector<std::shared_ptr<const CatalogEntry>>> Catalog::all(
     sqlite::Connection& connection) {
   LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<const Entries> known, entries(connection));

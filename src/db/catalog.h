@@ -36,6 +36,8 @@ class Catalog {
   std::shared_ptr<const CatalogEntry> find_known(int64_t cookie, std::string_view name);
   /// Every entry of this snapshot, by name.
   Result<std::vector<std::shared_ptr<const CatalogEntry>>> all(sqlite::Connection& connection);
+  /// Those that were last looked up, by name.
+  [[nodiscard]] std::vector<std::shared_ptr<const CatalogEntry>> last_known();
   /// Reads the sources again at the next look-up: after a rollback a schema cookie may come again
   /// with other tables. Images of sources that are the same are kept.
   void invalidate();

@@ -63,6 +63,8 @@ class Connections {
   void drop_idle_readers();
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  /// As SQLite resolved it; empty for `:memory:`.
+  [[nodiscard]] const std::string& resolved_path() const noexcept { return writer_->path(); }
   [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
 
  private:

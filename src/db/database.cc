@@ -217,7 +217,12 @@ Status Database::reindex(std::string_view name) {
     return store::rebuild_fts(connection, entry->source);
   }));
   impl_->catalog().drop_images();
-  return {};
+  if (impl_->connections().thread_holds_writer()) return {};
+  return impl_->publish(name, DatabaseImpl::Publish::kAnyway);
+}
+
+Status Database::publish(std::string_view name) {
+  return impl_->publish(name, DatabaseImpl::Publish::kIfChanged);
 }
 
 Status Database::backup(const std::string& path) {

@@ -20,8 +20,10 @@ std::string embedder_key(const CollectionSpec& spec, std::string_view column) {
 
 }  // namespace
 
-DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections)
-    : connections_(std::move(connections)) {
+DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections,
+                           const DatabaseOptions& options)
+    : connections_(std::move(connections)),
+      snapshots_(base::real_file_system(), connections_->resolved_path(), options) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);
     const auto found = metrics_.find(name);
@@ -37,7 +39,7 @@ Result<std::shared_ptr<DatabaseImpl>> DatabaseImpl::open(const std::string& path
                                          .busy_timeout_ms = options.busy_timeout_ms};
   LOCI_ASSIGN_OR_RETURN(std::unique_ptr<Connections> connections,
                         Connections::open(path, open_options));
-  auto impl = std::make_shared<DatabaseImpl>(Private(), std::move(connections));
+  auto impl = std::make_shared<DatabaseImpl>(Private(), std::move(connections), options);
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, impl->connections_->reader());
   LOCI_RETURN_IF_ERROR(store::schema_version(lease.connection()).status());
   return impl;
@@ -122,7 +124,7 @@ Result<bool> DatabaseImpl::read_unchanged(std::string_view name, const ReadBody&
 Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& connection,
                                                           const CatalogEntry& entry,
                                                           const Snapshot& snapshot) {
-  const ImageReader reader(entry.source, metric_lookup_);
+  const ImageReader reader(entry.source, metric_lookup_, snapshots_);
   if (!entry.attached) {
     LOCI_ASSIGN_OR_RETURN(
         ImageView view,
@@ -142,6 +144,11 @@ Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& co
     freshness_.remember(*snapshot.stamp, {snapshot.schema_cookie, newest});
   }
   return reader.view(connection, entry.image, newest);
+}
+
+void DatabaseImpl::distrust(const CatalogEntry& entry, const index::SnapshotFile& file,
+                            const Status& why) {
+  ImageReader(entry.source, metric_lookup_, snapshots_).distrust(*entry.image, file, why);
 }
 
 std::shared_ptr<Embedder> DatabaseImpl::embedder(const CollectionSpec& spec,

@@ -13,6 +13,7 @@
 #include "db/catalog.h"
 #include "db/connections.h"
 #include "db/freshness.h"
+#include "db/snapshots.h"
 #include "loci/database.h"
 #include "store/log.h"
 
@@ -27,7 +28,12 @@ class DatabaseImpl {
   };  // lets make_shared reach the constructor, and nobody else
 
  public:
-  DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections);
+  DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections,
+               const DatabaseOptions& options);
+  DatabaseImpl(const DatabaseImpl&) = delete;
+  DatabaseImpl& operator=(const DatabaseImpl&) = delete;
+  /// Writes the snapshots that are due.
+  ~DatabaseImpl();
   static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
                                                     const DatabaseOptions& options);
 
@@ -51,6 +57,19 @@ class DatabaseImpl {
   Result<std::optional<ImageView>> image_view(sqlite::Connection& connection,
                                               const CatalogEntry& entry, const Snapshot& snapshot);
 
+  /// What a search found out about the snapshot that its view came from.
+  void distrust(const CatalogEntry& entry, const index::SnapshotFile& file, const Status& why);
+
+  enum class Publish : uint8_t { kIfLong, kIfChanged, kAnyway };
+  /// Writes a snapshot of a source; ok when there is nothing to do or another program is at it.
+  /// kFailedPrecondition inside a transaction of this thread.
+  Status publish(std::string_view name, Publish when);
+  /// publish() when the source's image has asked for it; errors are logged.
+  void publish_if_wanted(std::string_view name, SharedImage& image);
+  /// Notes that this process wrote `rows` rows and committed them.
+  void note_written(std::string_view name, SharedImage& image, int64_t rows);
+  [[nodiscard]] Snapshots& snapshots() noexcept { return snapshots_; }
+
   /// The embedder of a column, or null when its model is neither built in nor given.
   std::shared_ptr<Embedder> embedder(const CollectionSpec& spec, const VectorColumn& column);
   Status set_embedder(const CollectionSpec& spec, std::string_view column,
@@ -70,8 +89,10 @@ class DatabaseImpl {
 
  private:
   Status attach(sqlite::Connection& connection, const store::Source& source);
+  void publish_quietly(std::string_view name, Publish when) noexcept;
 
   std::unique_ptr<Connections> connections_;
+  Snapshots snapshots_;
   Catalog catalog_;
   Freshness freshness_;
   base::Mutex mu_;

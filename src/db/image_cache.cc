@@ -127,27 +127,68 @@ Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowI
   return {};
 }
 
+Status ImageReader::load(sqlite::Connection& connection, SharedImage& shared) const {
+  LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<index::SnapshotFile> file,
+                        snapshots_.open(connection, source_.id));
+  if (file == nullptr) return {};
+  Result<index::Image> image = index::Image::load(layout(), file);
+  if (!image.has_value()) {
+    if (image.error().code() != StatusCode::kCorruption) return image.error();
+    snapshots_.distrust(*file, image.error());
+    return {};
+  }
+  shared.image = *std::move(image);
+  shared.file = file;
+  shared.rooted = true;
+  shared.tail = 0;
+  shared.position = {.scn = file->root().scn, .token = file->root().token};
+  return {};
+}
+
+Result<bool> ImageReader::follow(sqlite::Connection& connection, SharedImage& shared,
+                                 const store::LogPosition& newest) const {
+  LOCI_ASSIGN_OR_RETURN(store::Changes changes,
+                        store::changes_since(connection, source_.id, shared.position));
+  if (changes.rebuild) return false;
+  const Status applied = apply(connection, changes.rows, *shared.image);
+  if (applied.ok()) {
+    shared.position = newest;
+    shared.tail += changes.rows.size();
+    return true;
+  }
+  // Half applied. What the table holds may be at fault, or what came from a snapshot.
+  const std::shared_ptr<index::SnapshotFile> file = shared.file;
+  shared.reset();
+  if (applied.code() != StatusCode::kCorruption || file == nullptr) return applied;
+  snapshots_.distrust(*file, applied);
+  return false;
+}
+
 Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& shared,
                                   const store::LogPosition& newest) const {
   const base::WriterLock lock(shared.mu);
+  if (!shared.image.has_value()) LOCI_RETURN_IF_ERROR(load(connection, shared));
+  bool current = false;
   if (shared.image.has_value()) {
     if (shared.position == newest) return true;
     if (shared.position.scn > newest.scn) return false;
-    LOCI_ASSIGN_OR_RETURN(store::Changes changes,
-                          store::changes_since(connection, source_.id, shared.position));
-    if (!changes.rebuild) {
-      if (const Status applied = apply(connection, changes.rows, *shared.image); !applied.ok()) {
-        shared.image.reset();  // half applied: the next search builds it anew
-        return applied;
-      }
-      shared.position = newest;
-      return true;
-    }
+    LOCI_ASSIGN_OR_RETURN(current, follow(connection, shared, newest));
   }
-  shared.image.reset();
-  LOCI_ASSIGN_OR_RETURN(shared.image, build(connection));
-  shared.position = newest;
+  if (!current) {
+    shared.reset();
+    LOCI_ASSIGN_OR_RETURN(shared.image, build(connection));
+    shared.position = newest;
+    shared.tail = shared.image->size();
+  }
+  if (is_long(shared.tail, shared.image->size())) shared.wants_snapshot = true;
   return true;
+}
+
+void ImageReader::distrust(SharedImage& shared, const index::SnapshotFile& file,
+                           const Status& why) const {
+  const base::WriterLock lock(shared.mu);
+  if (shared.file.get() == &file) shared.reset();
+  snapshots_.distrust(file, why);
 }
 
 std::optional<ImageView> ImageReader::unchanged_view(const std::shared_ptr<SharedImage>& shared,
@@ -157,6 +198,9 @@ std::optional<ImageView> ImageReader::unchanged_view(const std::shared_ptr<Share
   view.hold_ = std::shared_lock(shared->mu);
   if (!shared->image.has_value() || !(shared->position == newest)) return std::nullopt;
   view.base_ = &*shared->image;
+  view.rooted_ = shared->rooted;
+  view.tail_ = shared->tail;
+  view.file_ = shared->file;
   return view;
 }
 
@@ -164,6 +208,10 @@ Result<std::optional<ImageView>> ImageReader::view(sqlite::Connection& connectio
                                                    const std::shared_ptr<SharedImage>& shared,
                                                    const store::LogPosition& newest) const {
   if (std::optional<ImageView> there = unchanged_view(shared, newest)) return there;
+  if (shared->being_written) {
+    LOCI_ASSIGN_OR_RETURN(ImageView beside, overlay(connection, shared));
+    return std::optional<ImageView>(std::move(beside));
+  }
   LOCI_ASSIGN_OR_RETURN(const bool current, advance(connection, *shared, newest));
   if (!current) return std::optional<ImageView>();
   return unchanged_view(shared, newest);  // another thread may have moved it on meanwhile
@@ -185,12 +233,15 @@ Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,
     return private_view(connection, "own transaction: rows read from its snapshot");
   }
   view.base_ = &*shared->image;
+  view.rooted_ = shared->rooted;
+  view.tail_ = shared->tail;
+  view.file_ = shared->file;
   if (changes.rows.empty()) return view;
   LOCI_ASSIGN_OR_RETURN(index::Image own, index::Image::create(layout()));
   LOCI_RETURN_IF_ERROR(apply(connection, changes.rows, own));
   view.own_ = std::move(own);
   view.hidden_ = std::move(changes.rows);
-  view.note_ = "own transaction: its uncommitted rows are scanned apart";
+  view.note_ = "rows that the shared image does not hold yet are scanned apart";
   return view;
 }
 

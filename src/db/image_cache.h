@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "db/snapshots.h"
 #include "index/image.h"
 #include "sqlite/connection.h"
 #include "store/log.h"
@@ -24,7 +26,35 @@ struct SharedImage {
   base::SharedMutex mu;
   std::optional<index::Image> image LOCI_GUARDED_BY(mu);
   store::LogPosition position LOCI_GUARDED_BY(mu);
+  /// The snapshot whose memory the image shares; null: its own.
+  std::shared_ptr<index::SnapshotFile> file LOCI_GUARDED_BY(mu);
+  /// Rows read from the table since the last snapshot that this process loaded or wrote: what a
+  /// new process would have to read.
+  size_t tail LOCI_GUARDED_BY(mu) = 0;
+  /// Whether a snapshot counts for what lies before the tail.
+  bool rooted LOCI_GUARDED_BY(mu) = false;
+
+  std::atomic<bool> wants_snapshot{false};  ///< the tail has grown long
+  /// A snapshot is being written from the image: who finds newer rows scans them apart, as waiting
+  /// for the writer would take too long.
+  std::atomic<bool> being_written{false};
+  std::atomic<int64_t> rows_written{0};  ///< by this process since the last snapshot
+
+  void reset() LOCI_REQUIRES(mu) {
+    image.reset();
+    file.reset();
+    tail = 0;
+    rooted = false;
+  }
 };
+
+/// From here on a tail is long: reading as many rows takes some milliseconds.
+inline constexpr size_t kLongTail = 2000;
+/// Whether a snapshot is worth its writing: with the tail an eighth of the rows, all snapshots of a
+/// growing collection together write each row some nine times at most.
+[[nodiscard]] constexpr bool is_long(size_t tail, size_t rows) noexcept {
+  return tail >= kLongTail && tail >= rows / 8;
+}
 
 /// What one snapshot of the database sees, ready to be searched: the shared image, held against
 /// change, and over it the rows that only this snapshot has (those of an open transaction, or all
@@ -37,6 +67,16 @@ class ImageView {
   [[nodiscard]] std::vector<RowId> rowids() const;
   /// Why the shared image did not serve alone; empty when it did.
   [[nodiscard]] const std::string& note() const noexcept { return note_; }
+  /// Whether what lies before the newest rows is in a snapshot on disk.
+  [[nodiscard]] bool rooted() const noexcept { return rooted_; }
+  /// How many rows were read from the table since.
+  [[nodiscard]] size_t tail() const noexcept { return tail_; }
+  /// The snapshot whose memory is read; null: none.
+  [[nodiscard]] const std::shared_ptr<index::SnapshotFile>& file() const noexcept { return file_; }
+  /// The shared image alone, with committed rows only; null when there is more to this view.
+  [[nodiscard]] const index::Image* whole() const noexcept {
+    return own_.has_value() ? nullptr : base_;
+  }
 
  private:
   friend class ImageReader;
@@ -46,6 +86,9 @@ class ImageView {
   std::optional<index::Image> own_;
   std::vector<RowId> hidden_;  // rows of base_ that own_ replaces or that are gone
   std::string note_;
+  bool rooted_ = false;
+  size_t tail_ = 0;
+  std::shared_ptr<index::SnapshotFile> file_;
 };
 
 using MetricLookup =
@@ -54,8 +97,8 @@ using MetricLookup =
 /// Brings images up to what a connection's snapshot sees.
 class ImageReader {
  public:
-  ImageReader(const store::Source& source, const MetricLookup& metrics)
-      : source_(source), metrics_(metrics) {}
+  ImageReader(const store::Source& source, const MetricLookup& metrics, Snapshots& snapshots)
+      : source_(source), metrics_(metrics), snapshots_(snapshots) {}
 
   /// A view of `connection`'s open snapshot, of committed rows only, whose newest log entry is
   /// `newest`; `shared` is brought forward to it.
@@ -71,6 +114,9 @@ class ImageReader {
   Result<ImageView> overlay(sqlite::Connection& connection,
                             const std::shared_ptr<SharedImage>& shared) const
       LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  /// The image was found damaged by what came from its snapshot: it is made anew from the rows.
+  void distrust(SharedImage& shared, const index::SnapshotFile& file, const Status& why) const;
+  [[nodiscard]] index::ImageLayout layout() const;
   /// An image of this snapshot alone: for a source whose log cannot be trusted.
   Result<ImageView> private_view(sqlite::Connection& connection, std::string_view note) const;
 
@@ -81,10 +127,15 @@ class ImageReader {
                index::Image& image) const;
   Result<bool> advance(sqlite::Connection& connection, SharedImage& shared,
                        const store::LogPosition& newest) const;
-  [[nodiscard]] index::ImageLayout layout() const;
+  /// Takes over the snapshot that counts, if there is one.
+  Status load(sqlite::Connection& connection, SharedImage& shared) const LOCI_REQUIRES(shared.mu);
+  /// Applies the log from the image's position on. False: not possible, build it anew.
+  Result<bool> follow(sqlite::Connection& connection, SharedImage& shared,
+                      const store::LogPosition& newest) const LOCI_REQUIRES(shared.mu);
 
   const store::Source& source_;  // must outlive this
   const MetricLookup& metrics_;  // must outlive this
+  Snapshots& snapshots_;         // must outlive this
 };
 
 }  // namespace loci::db

@@ -233,7 +233,7 @@ Result<double> Search::max_distance() const {
 Result<bool> Search::run_vector() {
   Explain& explain = result_.explain;
   const int64_t start = base::monotonic_ns();
-  LOCI_ASSIGN_OR_RETURN(const std::optional<ImageView> view,
+  LOCI_ASSIGN_OR_RETURN(std::optional<ImageView> view,
                         database_.image_view(connection_, entry_, snapshot_));
   if (!view.has_value()) return false;
   std::optional<index::Predicate> predicate;
@@ -248,7 +248,7 @@ Result<bool> Search::run_vector() {
     }
   }
   explain.refresh_us = microseconds_since(start);
-  explain.snapshot = "memory";
+  explain.snapshot = view->rooted() ? "file" : "memory";
   if (!view->note().empty()) explain.reason += "; " + view->note();
   LOCI_ASSIGN_OR_RETURN(const double limit, max_distance());
   const index::ScanQuery query{.column = column_,
@@ -258,7 +258,15 @@ Result<bool> Search::run_vector() {
                                .filter = predicate.has_value() ? &*predicate : nullptr,
                                .include_archived = request_.include_archived,
                                .hidden = {}};
-  LOCI_ASSIGN_OR_RETURN(index::ScanOutcome outcome, view->search(query));
+  Result<index::ScanOutcome> found = view->search(query);
+  if (!found.has_value()) {
+    const std::shared_ptr<index::SnapshotFile> file = view->file();
+    if (found.error().code() != StatusCode::kCorruption || file == nullptr) return found.error();
+    view.reset();  // lets go of the image
+    database_.distrust(entry_, *file, found.error());
+    return false;
+  }
+  index::ScanOutcome& outcome = *found;
   neighbors_ = std::move(outcome.neighbors);
   explain.rows = view->rows();
   explain.passed_filter = outcome.passed_filter;
@@ -345,11 +353,13 @@ Result<bool> Search::run() {
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   SearchResult result;
   bool done = false;
+  std::shared_ptr<SharedImage> image;
   const auto attempt = [&](sqlite::Connection& connection, const CatalogEntry& entry,
                            const Snapshot& snapshot) -> Status {
     Search search(*database_, request, connection, entry, snapshot);
     LOCI_ASSIGN_OR_RETURN(done, search.run());
     if (done) result = search.take();
+    if (image != entry.image) image = entry.image;
     return {};
   };
   // Rowids and distances come from the image alone; words and fields are asked of the tables.
@@ -359,13 +369,16 @@ Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   for (int i = 0; !done && i < kSnapshotAttempts; ++i) {
     LOCI_RETURN_IF_ERROR(database_->read_source(name(), attempt));
   }
-  if (done) return result;
+  if (done) {
+    database_->publish_if_wanted(name(), *image);
+    return result;
+  }
   // The file was set back: no snapshot will catch up with the image.
   const auto anew = [&](sqlite::Connection& connection, const CatalogEntry& entry,
                         const Snapshot& snapshot) -> Status {
     {
       const base::WriterLock lock(entry.image->mu);
-      entry.image->image.reset();
+      entry.image->reset();
     }
     return attempt(connection, entry, snapshot);
   };

@@ -158,8 +158,10 @@ Result<WriteCount> CollectionImpl::insert_many(std::span<const Record> records,
                                                OnConflict on_conflict, RowId* last_row) {
   WriteCount count;
   RowId last = kNoRow;
+  std::shared_ptr<SharedImage> image;
   const auto write = [&](sqlite::Connection& connection, const CatalogEntry& entry) -> Status {
     const store::Source& source = entry.source;
+    image = entry.image;
     const auto models = models_of(*database_, source.spec);
     std::vector<Record> embedded;
     for (size_t begin = 0; begin < records.size(); begin += store::kBatchRows) {
@@ -172,6 +174,7 @@ Result<WriteCount> CollectionImpl::insert_many(std::span<const Record> records,
     return {};
   };
   LOCI_RETURN_IF_ERROR(database_->write_source(name(), write));
+  database_->note_written(name(), *image, count.inserted + count.updated);
   if (last_row != nullptr) *last_row = last;
   return count;
 }

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
+
+#include "base/strings.h"
 
 namespace loci::index {
 
@@ -62,6 +65,22 @@ BlockMask SlotBits::block(size_t block) const noexcept {
   if (begin + kBlockWords > words_.size()) return mask;
   std::copy_n(words_.begin() + static_cast<ptrdiff_t>(begin), kBlockWords, mask.words.begin());
   return mask;
+}
+
+Status SlotBits::assign(std::span<const uint8_t> words, size_t slots) {
+  const size_t count = block_count(slots) * kBlockWords;
+  if (words.size() < count * sizeof(uint64_t)) {
+    return Status::corruption(
+        base::str_cat("snapshot: bits of ", words.size() * 8, " rows, expected ", slots));
+  }
+  words_.resize(count);
+  std::memcpy(words_.data(), words.data(), count * sizeof(uint64_t));
+  count_ = 0;
+  for (const uint64_t word : words_) count_ += static_cast<size_t>(std::popcount(word));
+  for (size_t slot = slots; slot < count * 64; ++slot) {
+    if (test(slot)) return Status::corruption("snapshot: bits are set past the last row");
+  }
+  return {};
 }
 
 }  // namespace loci::index

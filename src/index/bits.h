@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "loci/status.h"
+
 namespace loci::index {
 
 /// Rows are scanned and filtered in blocks of this many slots.
@@ -53,6 +55,9 @@ class SlotBits {
     return ((words_[slot / 64] >> (slot % 64)) & 1U) != 0;
   }
   void set(size_t slot, bool value) noexcept;
+  /// Takes over the words of another SlotBits of `slots` slots. kCorruption: too few, or bits past
+  /// the last slot.
+  Status assign(std::span<const uint8_t> words, size_t slots);
   /// The bits of a block; empty set for a block past the end.
   [[nodiscard]] BlockMask block(size_t block) const noexcept;
   [[nodiscard]] size_t count() const noexcept { return count_; }

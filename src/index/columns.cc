@@ -12,8 +12,8 @@
 // looser. All rows are encoded anew at a fit: at most ten encodings a row in the long run.
 //
 // Invariants: (1) present_ has a bit for exactly the slots that hold a vector; (2) a present slot's
-// code decodes to within params().err of its vector; (3) codes are padded with zeros to the stride.
-// Tested by image_test.cc.
+// codes, coarse and fine, decode to within their err of its vector; (3) codes are padded with zeros
+// to the stride. Tested by image_test.cc.
 #include "index/columns.h"
 
 #include <algorithm>
@@ -35,7 +35,6 @@ namespace {
 constexpr size_t kFirstRows = 64;
 constexpr size_t kGridFitRows = 1024;   // the grid follows the data up to here
 constexpr size_t kGridClampShare = 10;  // then it is fitted anew above 1 row in 10
-constexpr size_t kParamArrays = 5;
 
 base::ByteSpan bytes_of(std::span<const std::byte> blob) noexcept {
   return {reinterpret_cast<const uint8_t*>(blob.data()), blob.size()};
@@ -59,6 +58,7 @@ Result<VectorColumn> VectorColumn::create(ColumnLayout layout) {
   const size_t dim = column.dim();
   if (column.layout_.metric != Metric::kCustom) {
     LOCI_ASSIGN_OR_RETURN(column.codec_, quant::U8Codec::create(column.layout_.metric, dim));
+    if (column.two_planes()) column.origin_fit_ = OriginFit(dim);
   }
   const size_t scanned_bytes = column.codec_.has_value() ? column.codec_->stride() : dim * 4;
   const size_t rows = std::max(kBlockRows, base::Buffer::kHugePage / scanned_bytes);
@@ -76,6 +76,9 @@ bool VectorColumn::has_params() const noexcept {
 }
 bool VectorColumn::has_norms() const noexcept {
   return layout_.metric == Metric::kCosine || layout_.metric == Metric::kAngular;
+}
+bool VectorColumn::two_planes() const noexcept {
+  return codec_.has_value() && codec_->two_planes();
 }
 size_t VectorColumn::code_stride() const noexcept {
   return codec_.has_value() ? codec_->stride() : 0;
@@ -103,6 +106,13 @@ Status VectorColumn::stage(std::span<const std::byte> blob) {
   return {};
 }
 
+std::array<size_t, 5> VectorColumn::array_bytes(size_t rows) const noexcept {
+  return {rows * code_stride(), two_planes() ? rows * code_stride() : 0,
+          has_params() ? rows * kParamArrays * sizeof(float) : 0,
+          two_planes() ? rows * sizeof(quant::RowParams) : 0,
+          has_norms() ? rows * sizeof(double) : 0};
+}
+
 Result<VectorColumn::Chunk> VectorColumn::allocate(size_t rows) const {
   using base::Buffer;
   Chunk chunk;
@@ -113,6 +123,12 @@ Result<VectorColumn::Chunk> VectorColumn::allocate(size_t rows) const {
     LOCI_ASSIGN_OR_RETURN(
         chunk.params,
         Buffer::try_allocate_array(rows, kParamArrays * sizeof(float), Buffer::Fill::kNone));
+  }
+  if (two_planes()) {
+    LOCI_ASSIGN_OR_RETURN(chunk.low,
+                          Buffer::try_allocate_array(rows, code_stride(), Buffer::Fill::kNone));
+    LOCI_ASSIGN_OR_RETURN(chunk.fine, Buffer::try_allocate_array(rows, sizeof(quant::RowParams),
+                                                                 Buffer::Fill::kNone));
   }
   if (has_norms()) {
     LOCI_ASSIGN_OR_RETURN(chunk.norms,
@@ -130,6 +146,8 @@ void VectorColumn::copy_rows(const Chunk& from, Chunk& to, size_t rows) const no
     if (!source.empty()) std::copy_n(source.data(), bytes, target.data());
   };
   copy(from.codes, to.codes, rows * code_stride());
+  copy(from.low, to.low, rows * code_stride());
+  copy(from.fine, to.fine, rows * sizeof(quant::RowParams));
   copy(from.norms, to.norms, rows * sizeof(double));
   copy(from.vectors, to.vectors, rows * dim() * sizeof(float));
   if (!has_params()) return;
@@ -143,7 +161,9 @@ Status VectorColumn::reserve(size_t slot) {
   present_.reserve(slot + 1);
   const size_t full = size_t{1} << chunk_shift_;
   const size_t chunk = slot >> chunk_shift_;
-  if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) return {};
+  if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) {
+    return verify_around(slot);  // before it is written to
+  }
   if (chunk == chunks_.size()) {
     chunks_.reserve(chunk + 1);
     LOCI_ASSIGN_OR_RETURN(Chunk added, allocate(chunk == 0 ? std::min(kFirstRows, full) : full));
@@ -151,6 +171,9 @@ Status VectorColumn::reserve(size_t slot) {
     return {};
   }
   Chunk& old = chunks_[chunk];
+  for (size_t at = slot - in_chunk(slot); at < slots_; at += kBlockRows) {
+    LOCI_RETURN_IF_ERROR(verify_around(at));  // what is copied is no longer compared
+  }
   LOCI_ASSIGN_OR_RETURN(Chunk larger, allocate(std::min(full, old.rows * 2)));
   copy_rows(old, larger, old.rows);
   old = std::move(larger);
@@ -162,20 +185,27 @@ void VectorColumn::encode(size_t slot) noexcept {
   const size_t at = in_chunk(slot);
   const VectorView vector(this->vector(slot), dim());
   const size_t stride = code_stride();
-  quant::RowParams row = codec_->encode(vector, {chunk.codes.data() + at * stride, stride});
+  const std::span<uint8_t> high(chunk.codes.data() + at * stride, stride);
+  std::span<uint8_t> low;
+  if (two_planes()) low = {chunk.low.data() + at * stride, stride};
+  quant::CodedRow row = codec_->encode(vector, high, low);
   if (has_norms()) {
     const double norm2 = simd::kernels().dot_f32(vector.data(), vector.data(), dim());
     chunk.norms.as<double>()[at] = std::sqrt(norm2);
     // A zero vector has no direction; its distance is settled by definition in exact_scan.cc. An
     // infinite error keeps it from being pruned.
-    if (norm2 == 0) row = {.lo = 0, .step = 0, .err = std::numeric_limits<float>::infinity()};
+    if (norm2 == 0) {
+      row.scan = {.lo = 0, .step = 0, .err = std::numeric_limits<float>::infinity()};
+      row.fine = row.scan;
+    }
   }
   const std::span<float> params = chunk.params.as<float>();
-  params[at] = row.lo;
-  params[chunk.rows + at] = row.step;
-  params[2 * chunk.rows + at] = row.err;
-  params[3 * chunk.rows + at] = row.aux;
-  params[4 * chunk.rows + at] = row.delta;
+  params[at] = row.scan.lo;
+  params[chunk.rows + at] = row.scan.step;
+  params[2 * chunk.rows + at] = row.scan.err;
+  params[3 * chunk.rows + at] = row.scan.aux;
+  params[4 * chunk.rows + at] = row.scan.delta;
+  if (two_planes()) chunk.fine.as<quant::RowParams>()[at] = row.fine;
 }
 
 void VectorColumn::commit(size_t slot) noexcept {
@@ -192,6 +222,7 @@ void VectorColumn::commit(size_t slot) noexcept {
             chunk.vectors.as<float>().begin() + static_cast<ptrdiff_t>(at * dim()));
   if (!codec_.has_value()) return;
   encode(slot);
+  if (two_planes()) fit_origin(slot);
   if (layout_.metric == Metric::kL1) {
     note_range(staged_);
     refit_grid();
@@ -222,9 +253,25 @@ void VectorColumn::refit_grid() noexcept {
   codec_ = *std::move(codec);
   grid_.range = range;
   grid_.clamped = 0;
+  encode_all();
+}
+
+void VectorColumn::encode_all() noexcept {
+  for (size_t slot = 0; slot < slots_; slot += kBlockRows) {
+    if (Status status = verify_around(slot); !status.ok()) damage_ = std::move(status);
+  }
   for (size_t slot = 0; slot < slots_; ++slot) {
     if (present_.test(slot)) encode(slot);
   }
+}
+
+void VectorColumn::fit_origin(size_t slot) noexcept {
+  const double scale = has_norms() ? 1.0 / norm(slot) : 1.0;
+  if (!std::isfinite(scale)) return;
+  origin_fit_.note(staged_, scale, rows(slot, 1).fine->step == 1.0F);
+  if (!origin_fit_.due(codec_->origin())) return;
+  codec_->set_origin(origin_fit_.mean());
+  encode_all();
 }
 
 void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
@@ -235,6 +282,10 @@ void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
   const size_t stride = code_stride();
   if (stride != 0) {
     std::copy_n(source.codes.data() + i * stride, stride, target.codes.data() + j * stride);
+  }
+  if (two_planes()) {
+    std::copy_n(source.low.data() + i * stride, stride, target.low.data() + j * stride);
+    target.fine.as<quant::RowParams>()[j] = source.fine.as<quant::RowParams>()[i];
   }
   if (has_params()) {
     for (size_t array = 0; array < kParamArrays; ++array) {
@@ -250,7 +301,12 @@ void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
 }
 
 void VectorColumn::remove(size_t slot, size_t last) noexcept {
-  if (slot != last && present_.test(last)) copy_slot(last, slot);
+  if (slot != last && present_.test(last)) {
+    for (const size_t touched : {slot, last}) {
+      if (Status status = verify_around(touched); !status.ok()) damage_ = std::move(status);
+    }
+    copy_slot(last, slot);
+  }
   present_.set(slot, present_.test(last));
   present_.set(last, false);
   slots_ = last;
@@ -264,7 +320,11 @@ quant::RowBlock VectorColumn::rows(size_t slot, size_t count) const noexcept {
   const size_t at = in_chunk(slot);
   quant::RowBlock block;
   block.count = count;
-  block.codes = chunk.codes.data() + at * code_stride();
+  block.high = chunk.codes.data() + at * code_stride();
+  if (two_planes()) {
+    block.low = chunk.low.data() + at * code_stride();
+    block.fine = chunk.fine.as<quant::RowParams>().data() + at;
+  }
   if (has_params()) {
     const float* params = chunk.params.as<float>().data() + at;
     block.lo = params;
@@ -287,29 +347,48 @@ double VectorColumn::norm(size_t slot) const noexcept {
 size_t VectorColumn::memory_bytes() const noexcept {
   size_t bytes = present_.memory_bytes() + chunks_.capacity() * sizeof(Chunk) +
                  staged_.capacity() * sizeof(float) + staged_bits_.capacity();
+  // The origin, and what it is fitted with.
+  if (two_planes()) bytes += dim() * (2 * sizeof(float) + sizeof(double));
   for (const Chunk& chunk : chunks_) {
-    bytes += chunk.codes.size() + chunk.params.size() + chunk.norms.size() + chunk.vectors.size();
+    bytes += chunk.codes.size() + chunk.low.size() + chunk.params.size() + chunk.fine.size() +
+             chunk.norms.size() + chunk.vectors.size();
   }
   return bytes;
 }
 
-// The distance from a vector (of unit length, where lengths do not count) to what its code decodes
-// to, in the norm of the metric.
-double VectorColumn::decoding_error(size_t slot) const noexcept {
+// The distance from a vector (of unit length, where lengths do not count, less the origin) to what
+// its code, of scans or the fine one, decodes to, in the norm of the metric.
+double VectorColumn::decoding_error(size_t slot, bool fine) const noexcept {
   const quant::RowBlock row = rows(slot, 1);
   const float* full = vector(slot);
   const double scale = has_norms() ? 1.0 / norm(slot) : 1.0;
   // The grid of kL1 is the codec's, not the row's.
-  const double lo = layout_.metric == Metric::kL1 ? codec_->grid_lo() : row.lo[0];
+  const double lo = layout_.metric == Metric::kL1 ? codec_->grid_lo()
+                    : fine                        ? row.fine->lo
+                                                  : row.lo[0];
+  const double step = fine ? row.fine->step : row.step[0];
   double l1 = 0;
   double l2 = 0;
   for (size_t j = 0; j < dim(); ++j) {
-    const double decoded = lo + double{row.step[0]} * row.codes[j];
-    const double lost = std::abs(double{full[j]} * scale - decoded);
+    unsigned code = two_planes() ? quant::half_byte(row.high, j) : row.high[j];
+    if (fine) code = 16 * code + quant::half_byte(row.low, j);
+    const double origin = two_planes() ? double{codec_->origin()[j]} : 0.0;
+    const double lost = std::abs(double{full[j]} * scale - origin - (lo + step * code));
     l1 += lost;
     l2 += lost * lost;
   }
   return layout_.metric == Metric::kL1 ? l1 : std::sqrt(l2);
+}
+
+bool VectorColumn::padded_with_zeros(const uint8_t* code) const noexcept {
+  if (two_planes()) {
+    for (size_t j = dim(); j < 2 * code_stride(); ++j) {
+      if (quant::half_byte(code, j) != 0) return false;
+    }
+    return true;
+  }
+  const size_t used = layout_.metric == Metric::kHamming ? (dim() + 7) / 8 : dim();
+  return std::all_of(code + used, code + code_stride(), [](uint8_t byte) { return byte == 0; });
 }
 
 Status VectorColumn::check_invariants(size_t slots) const {
@@ -333,22 +412,27 @@ Status VectorColumn::check_invariants(size_t slots) const {
   return {};
 }
 
+Status VectorColumn::check_bound(size_t slot, bool fine) const {
+  const quant::RowBlock row = rows(slot, 1);
+  const double err = fine ? row.fine->err : row.err[0];
+  const double lost = decoding_error(slot, fine);
+  if (!std::isfinite(err) || lost <= err) return {};
+  return Status::internal(base::str_cat(fine ? "fine" : "scanned", " code of slot ", slot, " is ",
+                                        lost, " from its vector, bound ", err));
+}
+
 Status VectorColumn::check_slot(size_t slot) const {
   if (codec_.has_value()) {
-    const uint8_t* code = rows(slot, 1).codes;
-    const size_t used = layout_.metric == Metric::kHamming ? (dim() + 7) / 8 : dim();
-    if (std::any_of(code + used, code + code_stride(), [](uint8_t byte) { return byte != 0; })) {
+    const quant::RowBlock row = rows(slot, 1);
+    if (!padded_with_zeros(row.high) || (two_planes() && !padded_with_zeros(row.low))) {
       return Status::internal(base::str_cat("code of slot ", slot, " is not padded with zeros"));
     }
   }
   if (layout_.metric != Metric::kHamming && !all_finite({vector(slot), dim()})) {
     return Status::internal(base::str_cat("vector of slot ", slot, " is not finite"));
   }
-  const bool bounded = has_params() && std::isfinite(rows(slot, 1).err[0]);
-  if (bounded && !(decoding_error(slot) <= double{rows(slot, 1).err[0]})) {
-    return Status::internal(base::str_cat("code of slot ", slot, " is ", decoding_error(slot),
-                                          " from its vector, bound ", rows(slot, 1).err[0]));
-  }
+  if (has_params()) LOCI_RETURN_IF_ERROR(check_bound(slot, false));
+  if (two_planes()) LOCI_RETURN_IF_ERROR(check_bound(slot, true));
   if (has_norms()) {
     const double norm = std::sqrt(simd::kernels().dot_f32(vector(slot), vector(slot), dim()));
     if (this->norm(slot) != norm) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -11,15 +13,19 @@
 #include "base/aligned.h"
 #include "index/bits.h"
 #include "index/image.h"
+#include "index/origin_fit.h"
+#include "index/snapshot_file.h"
 #include "quant/u8_codec.h"
 #include "quant/u8_query.h"
 
 namespace loci::index {
 
-/// The vectors of one column, by slot: 8-bit codes with their parameters, and the full vectors.
-///   l2, cosine, dot, angular, l1   codes, parameters, float32 vectors
-///   hamming                        codes only: the packed bits, which are the vector
-///   custom                         float32 vectors only
+/// The vectors of one column, by slot: codes with their parameters, and the full vectors.
+///   l2, cosine, dot, angular   codes in two planes of 4 bits, parameters of both resolutions,
+///                              float32 vectors
+///   l1                         8-bit codes, parameters, float32 vectors
+///   hamming                    codes only: the packed bits, which are the vector
+///   custom                     float32 vectors only
 /// Memory lies in chunks of chunk_rows() slots, each array of a chunk in one piece, so that a block
 /// of rows is contiguous, growing moves nothing but a small first chunk, and the codes of a chunk
 /// fill huge pages.
@@ -56,17 +62,35 @@ class VectorColumn {
   /// ||x||; kCosine and kAngular only.
   [[nodiscard]] double norm(size_t slot) const noexcept;
 
+  /// Writes everything but the layout, as the segments of vector column `number`.
+  Status save(uint32_t number, SnapshotWriter& out) const;
+  /// Takes over what save() wrote for `slots` slots; the column is empty before. Codes and vectors
+  /// stay in the file's memory. kCorruption leaves the column of no use.
+  Status load(uint32_t number, const std::shared_ptr<SnapshotFile>& from, size_t slots);
+  /// kCorruption when codes that came from a snapshot are not what was written. To be asked before
+  /// they are read; after the first time it costs a load per chunk.
+  [[nodiscard]] Status verify_codes() const;
+  /// The same for the full vectors around `slot`.
+  [[nodiscard]] Status verify_vector(size_t slot) const;
+
   [[nodiscard]] size_t memory_bytes() const noexcept;
   /// Codes are within their bounds of the vectors, norms are theirs, absent rows are counted.
   [[nodiscard]] Status check_invariants(size_t slots) const;
 
  private:
+  static constexpr size_t kParamArrays = 5;
   struct Chunk {
-    size_t rows = 0;  ///< room
-    base::Buffer codes;
-    base::Buffer params;  ///< lo, step, err, aux, delta: `rows` floats each
+    size_t rows = 0;      ///< room
+    base::Buffer codes;   ///< the plane that scans read
+    base::Buffer low;     ///< the other plane, or empty
+    base::Buffer params;  ///< of scans: lo, step, err, aux, delta, `rows` floats each
+    base::Buffer fine;    ///< of both planes: RowParams
     base::Buffer norms;   ///< double
     base::Buffer vectors;
+    /// Whose memory the buffers are part of; null: their own.
+    std::shared_ptr<SnapshotFile> from;
+    size_t codes_segment = 0;
+    size_t vectors_segment = 0;  ///< of the first block; the others follow
   };
   /// kL1: the grid all rows share, and how well it fits.
   struct Grid {
@@ -80,15 +104,34 @@ class VectorColumn {
 
   [[nodiscard]] bool has_params() const noexcept;
   [[nodiscard]] bool has_norms() const noexcept;
+  [[nodiscard]] bool two_planes() const noexcept;
   [[nodiscard]] size_t code_stride() const noexcept;
   Result<Chunk> allocate(size_t rows) const;
+  /// Bytes of each array of a chunk of `rows` rows, vectors apart: codes, low, params, fine, norms.
+  [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
+  Status save_codes(const SegmentKey& key, const Chunk& chunk, size_t used, size_t room,
+                    SnapshotWriter& out) const;
+  Status save_vectors(uint32_t number, size_t part, size_t used, size_t room,
+                      SnapshotWriter& out) const;
+  Status save_fit(uint32_t number, SnapshotWriter& out) const;
+  Status load_fit(uint32_t number, SnapshotFile& from);
+  Result<Chunk> load_chunk(uint32_t number, size_t part,
+                           const std::shared_ptr<SnapshotFile>& from) const;
+  Status load_vectors(uint32_t number, size_t part, const std::shared_ptr<SnapshotFile>& from,
+                      Chunk& chunk) const;
+  /// What is read or changed with slot `slot`: the codes of its chunk, the vectors of its block.
+  [[nodiscard]] Status verify_around(size_t slot) const;
   void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
   void copy_slot(size_t from, size_t to) noexcept;
   void encode(size_t slot) noexcept;
   void note_range(VectorView vector) noexcept;
   void refit_grid() noexcept;
-  [[nodiscard]] double decoding_error(size_t slot) const noexcept;
+  void fit_origin(size_t slot) noexcept;
+  void encode_all() noexcept;
+  [[nodiscard]] double decoding_error(size_t slot, bool fine) const noexcept;
+  [[nodiscard]] bool padded_with_zeros(const uint8_t* code) const noexcept;
   [[nodiscard]] Status check_slot(size_t slot) const;
+  [[nodiscard]] Status check_bound(size_t slot, bool fine) const;
   [[nodiscard]] Chunk& chunk_of(size_t slot) noexcept { return chunks_[slot >> chunk_shift_]; }
   [[nodiscard]] const Chunk& chunk_of(size_t slot) const noexcept {
     return chunks_[slot >> chunk_shift_];
@@ -103,10 +146,12 @@ class VectorColumn {
   std::vector<Chunk> chunks_;
   SlotBits present_;
   Grid grid_;
+  OriginFit origin_fit_{0};
   std::vector<float> staged_;         ///< decoded floats ...
   std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
   bool staged_present_ = false;
   size_t slots_ = 0;  ///< slots in use: one past the greatest committed
+  Status damage_;     ///< of a chunk that was found when nothing could be said about it
 };
 
 }  // namespace loci::index

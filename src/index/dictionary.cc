@@ -53,6 +53,33 @@ void Dictionary::release(uint32_t code) noexcept {
   free_.push_back(code);
 }
 
+void Dictionary::save(base::ByteWriter& out) const {
+  out.varint(entries_.size());
+  for (const Entry& entry : entries_) {
+    out.u8(entry.text != nullptr ? 1 : 0);
+    if (entry.text != nullptr) out.sized_bytes(base::as_bytes(*entry.text));
+  }
+}
+
+bool Dictionary::load(base::ByteReader& in) {
+  const uint64_t count = in.varint();
+  if (!in.ok() || count > in.remaining()) return false;
+  entries_.reserve(static_cast<size_t>(count));
+  free_.reserve(entries_.capacity());
+  for (uint32_t code = 0; code < count && in.ok(); ++code) {
+    entries_.emplace_back();
+    if (in.u8() == 0) {
+      free_.push_back(code);
+      continue;
+    }
+    const auto [added, fresh] = codes_.emplace(std::string(base::as_text(in.sized_bytes())), code);
+    if (!fresh) return false;
+    entries_[code].text = &added->first;
+    text_bytes_ += heap_bytes(added->first);
+  }
+  return in.ok();
+}
+
 size_t Dictionary::memory_bytes() const noexcept {
   // A node of the map: next pointer, cached hash, key, code, and the allocator's header.
   const size_t node_bytes = 3 * sizeof(void*) + sizeof(std::string) + sizeof(uint64_t);

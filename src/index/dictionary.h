@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/bytes.h"
+
 namespace loci::index {
 
 /// The distinct texts of a filter column, numbered. Texts are counted and forgotten with their last
@@ -22,6 +24,10 @@ class Dictionary {
   [[nodiscard]] std::optional<uint32_t> find(std::string_view text) const;
   void retain(uint32_t code) noexcept { ++entries_[code].owners; }
   void release(uint32_t code) noexcept;
+
+  void save(base::ByteWriter& out) const;
+  /// Takes over what save() wrote, without owners; false when it is not whole.
+  [[nodiscard]] bool load(base::ByteReader& in);
 
   /// Codes are below this; some may be free.
   [[nodiscard]] size_t code_count() const noexcept { return entries_.size(); }

@@ -137,6 +137,63 @@ INSTANTIATE_TEST_SUITE_P(Metrics, ExactScanTest,
                                   std::to_string(std::get<1>(tuple.param));
                          });
 
+// Many groups of blocks, and filters on either side of where coarse codes are left out: nearly no
+// row, rows alone, most rows of 64.
+TEST(ExactScanLargeTest, AgreesWithPlainLoopsOverManyBlocks) {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kL1}) {
+    SCOPED_TRACE(testing::Message() << metric_name(metric) << ", seed 7");
+    const Fixture fixture = make(metric, 12, 40500, DataKind::kClustered, 7);
+    VectorMaker other(DataKind::kClustered, 12, 8);
+    for (int round = 0; round < 3; ++round) {
+      const std::vector<float> vector = other.next();
+      ScanQuery query = nearest(vector, 10);
+      const OracleDistances distances = oracle_distances(fixture.layout, fixture.rows, query);
+      for (const size_t k : {size_t{10}, size_t{5000}}) {
+        query.k = k;
+        expect_right(fixture, distances, query);
+        for (const int64_t bound : {1, 150, 230, 300, 700}) {
+          const Predicate filter = below(bound);
+          query.filter = &filter;
+          expect_right(fixture, distances, query, bound);
+          if (HasFatalFailure()) return;
+        }
+        query.filter = nullptr;
+      }
+    }
+  }
+}
+
+// The origin of the codes moves while rows come: at 64 rows and, as the later ones lie elsewhere,
+// again. Rows and searches in between and afterwards are right, also when rows go.
+TEST(ExactScanOriginTest, RowsThatDriftAreCodedAnew) {
+  for (const Metric metric : {Metric::kL2, Metric::kCosine, Metric::kDot, Metric::kAngular}) {
+    SCOPED_TRACE(testing::Message() << metric_name(metric) << ", seed 9");
+    Fixture fixture = make(metric, 20, 0, DataKind::kNormal, 9);
+    VectorMaker maker(DataKind::kNormal, 20, 9);
+    const auto row_at = [&](int64_t i) {
+      OracleRow row;
+      row.vectors = {maker.next()};
+      for (float& x : row.vectors[0]) x += i < 1000 ? 30.0F : -20.0F;
+      row.filters = {i % 1000};
+      return row;
+    };
+    for (int64_t i = 0; i < 5000; ++i) {
+      OracleRow row = row_at(i);
+      ASSERT_TRUE(put_row(fixture.image, fixture.layout, RowId{i}, row).ok());
+      fixture.rows[RowId{i}] = std::move(row);
+      if (i % 7 == 3) {
+        fixture.image.erase(RowId{i / 2});
+        fixture.rows.erase(RowId{i / 2});
+      }
+      if (i != 63 && i != 900 && i != 1500 && i != 4999) continue;
+      const Status status = fixture.image.check_invariants();
+      ASSERT_TRUE(status.ok()) << status.to_string();
+      search_in_many_ways(fixture, row_at(i).vectors[0]);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST(ExactScanTiesTest, EqualDistancesGoByRowid) {
   for (const Metric metric : kCodedMetrics) {
     SCOPED_TRACE(metric_name(metric));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "base/strings.h"
@@ -121,6 +122,60 @@ void FieldColumn::remove(size_t slot, size_t last) noexcept {
   }
   nulls_.set(slot, nulls_.test(last));
   nulls_.set(last, false);
+}
+
+Status FieldColumn::save(uint32_t number, size_t slots, SnapshotWriter& out) const {
+  const auto bytes_of = [](const auto& values, size_t count) {
+    return base::ByteSpan(reinterpret_cast<const uint8_t*>(values.data()),
+                          count * sizeof(values[0]));
+  };
+  const std::span<const uint64_t> words = nulls_.words();
+  LOCI_RETURN_IF_ERROR(
+      out.add({SegmentKind::kFieldNulls, number, 0}, slots, bytes_of(words, words.size())));
+  const SegmentKey values{SegmentKind::kFieldValues, number, 0};
+  switch (type_) {
+    case FieldType::kInt:
+    case FieldType::kBool:
+      return out.add(values, slots, bytes_of(integers_, slots));
+    case FieldType::kFloat:
+      return out.add(values, slots, bytes_of(reals_, slots));
+    case FieldType::kText:
+      break;
+  }
+  LOCI_RETURN_IF_ERROR(out.add(values, slots, bytes_of(codes_, slots)));
+  base::ByteWriter texts;
+  dictionary_.save(texts);
+  return out.add({SegmentKind::kDictionary, number, 0}, dictionary_.code_count(), texts.view());
+}
+
+Status FieldColumn::load(uint32_t number, size_t slots, SnapshotFile& from) {
+  LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment nulls,
+                        from.read({SegmentKind::kFieldNulls, number, 0}));
+  LOCI_RETURN_IF_ERROR(nulls_.assign(nulls.bytes, slots));
+  LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment values,
+                        from.read({SegmentKind::kFieldValues, number, 0}));
+  const auto take = [&](auto& into) -> Status {
+    const size_t bytes = slots * sizeof(into[0]);
+    if (values.bytes.size() < bytes) return Status::corruption("snapshot: filter values cut off");
+    if (slots != 0) make_room(into, slots - 1);
+    std::memcpy(into.data(), values.bytes.data(), bytes);
+    return {};
+  };
+  if (type_ == FieldType::kFloat) return take(reals_);
+  if (type_ != FieldType::kText) return take(integers_);
+  LOCI_RETURN_IF_ERROR(take(codes_));
+  LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment texts,
+                        from.read({SegmentKind::kDictionary, number, 0}));
+  base::ByteReader in{base::ByteSpan(texts.bytes)};
+  if (!dictionary_.load(in)) return Status::corruption("snapshot: texts of a filter are cut off");
+  for (size_t slot = 0; slot < slots; ++slot) {
+    if (nulls_.test(slot)) continue;
+    if (codes_[slot] >= dictionary_.code_count() || dictionary_.text(codes_[slot]) == nullptr) {
+      return Status::corruption("snapshot: a filter value without its text");
+    }
+    dictionary_.retain(codes_[slot]);
+  }
+  return {};
 }
 
 size_t FieldColumn::memory_bytes() const noexcept {

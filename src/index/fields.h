@@ -8,6 +8,7 @@
 
 #include "index/bits.h"
 #include "index/dictionary.h"
+#include "index/snapshot_file.h"
 #include "loci/types.h"
 
 namespace loci::index {
@@ -43,6 +44,11 @@ class FieldColumn {
   [[nodiscard]] std::span<const double> reals() const noexcept { return reals_; }
   [[nodiscard]] std::span<const uint32_t> codes() const noexcept { return codes_; }
   [[nodiscard]] const Dictionary& dictionary() const noexcept { return dictionary_; }
+
+  /// Writes everything but the type, as the segments of filter column `number`.
+  Status save(uint32_t number, size_t slots, SnapshotWriter& out) const;
+  /// Takes over what save() wrote; the column is empty before. kCorruption.
+  Status load(uint32_t number, size_t slots, SnapshotFile& from);
 
   [[nodiscard]] size_t memory_bytes() const noexcept;
   [[nodiscard]] Status check_invariants(size_t slots) const;

@@ -23,8 +23,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/c_edge.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/strings.h"
 #include "index/bits.h"
@@ -33,6 +35,7 @@
 #include "index/fields.h"
 #include "index/predicate_eval.h"
 #include "index/row_slots.h"
+#include "index/snapshot_file.h"
 
 namespace loci::index {
 
@@ -203,6 +206,69 @@ Result<ScanOutcome> Image::search(const ScanQuery& query) const {
   outcome.filter_us = static_cast<double>(filtered_ns - start_ns) / 1e3;
   outcome.scan_us = static_cast<double>(base::monotonic_ns() - filtered_ns) / 1e3;
   return outcome;
+}
+
+Status Image::save(SnapshotWriter& out) const {
+  const Impl& impl = *impl_;
+  const auto bytes_of = [](const auto& values) {
+    return base::ByteSpan(reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes());
+  };
+  const size_t slots = impl.slots.size();
+  LOCI_RETURN_IF_ERROR(out.add({SegmentKind::kRowIds, 0, 0}, slots, bytes_of(impl.slots.rows())));
+  LOCI_RETURN_IF_ERROR(
+      out.add({SegmentKind::kArchived, 0, 0}, slots, bytes_of(impl.archived.words())));
+  for (uint32_t c = 0; c < impl.columns.size(); ++c) {
+    LOCI_RETURN_IF_ERROR(impl.columns[c].save(c, out));
+  }
+  for (uint32_t f = 0; f < impl.fields.size(); ++f) {
+    LOCI_RETURN_IF_ERROR(impl.fields[f].save(f, slots, out));
+  }
+  return {};
+}
+
+Result<Image> Image::load(ImageLayout layout, const std::shared_ptr<SnapshotFile>& from) {
+  return base::guarded([&]() -> Result<Image> {
+    if (from->root().layout != layout_hash(layout)) {
+      return Status::corruption("snapshot: written for other columns or by another build");
+    }
+    LOCI_ASSIGN_OR_RETURN(Image image, create(std::move(layout)));
+    Impl& impl = *image.impl_;
+    LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment rows,
+                          from->read({SegmentKind::kRowIds, 0, 0}));
+    const auto slots = static_cast<size_t>(rows.items);
+    if (slots > base::kMaxRows || slots * sizeof(RowId) > rows.bytes.size()) {
+      return Status::corruption(
+          base::str_cat("snapshot: ", slots, " rows in ", rows.bytes.size(), " bytes"));
+    }
+    LOCI_RETURN_IF_ERROR(
+        impl.slots.assign({reinterpret_cast<const RowId*>(rows.bytes.data()), slots}));
+    LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment archived,
+                          from->read({SegmentKind::kArchived, 0, 0}));
+    LOCI_RETURN_IF_ERROR(impl.archived.assign(archived.bytes, slots));
+    for (uint32_t c = 0; c < impl.columns.size(); ++c) {
+      LOCI_RETURN_IF_ERROR(impl.columns[c].load(c, from, slots));
+    }
+    for (uint32_t f = 0; f < impl.fields.size(); ++f) {
+      LOCI_RETURN_IF_ERROR(impl.fields[f].load(f, slots, *from));
+    }
+    return image;
+  });
+}
+
+uint64_t Image::layout_hash(const ImageLayout& layout) {
+  // The machine's own order of bytes is written.
+  constexpr uint32_t kOrder = 0x01020304;
+  base::ByteWriter out;
+  out.u8(reinterpret_cast<const uint8_t*>(&kOrder)[0]);
+  out.u64le(quant::kCodeFormat);
+  out.u64le(kBlockRows);
+  for (const ColumnLayout& column : layout.columns) {
+    out.u64le(column.dim);
+    out.u64le(static_cast<uint64_t>(column.metric));
+  }
+  out.u8(0xFF);
+  for (const FieldType type : layout.filters) out.u64le(static_cast<uint64_t>(type));
+  return base::hash64(out.view());
 }
 
 Status Image::check_invariants() const {

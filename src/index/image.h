@@ -14,6 +14,9 @@
 
 namespace loci::index {
 
+class SnapshotFile;
+class SnapshotWriter;
+
 /// A vector column of an image.
 struct ColumnLayout {
   size_t dim = 0;
@@ -60,7 +63,7 @@ struct ScanOutcome {
   double scan_us = 0;
 };
 
-/// The rows of one source in memory, laid out for scanning: per vector column 8-bit codes with
+/// The rows of one source in memory, laid out for scanning: per vector column codes with
 /// error bounds and the full vectors, per filter column its values, one slot a row.
 ///
 /// Threads: search() beside search(); put(), erase() and clear() alone (the owner locks).
@@ -89,6 +92,15 @@ class Image {
   /// cosine or angular, k == 0 without a finite max_distance), kFailedPrecondition (custom metric
   /// that is not registered). Cost: one pass over the codes of passing rows, O(rows * dim) bytes.
   [[nodiscard]] Result<ScanOutcome> search(const ScanQuery& query) const;
+
+  /// Writes everything but the layout. Errors: of the file; kCorruption when part of this came from
+  /// a snapshot that is found damaged now.
+  Status save(SnapshotWriter& out) const;
+  /// Takes over a snapshot, most of it without copying; its bytes are verified when first read.
+  /// kCorruption: damaged, or of another layout.
+  static Result<Image> load(ImageLayout layout, const std::shared_ptr<SnapshotFile>& from);
+  /// Identifies the bytes that an image of this layout writes.
+  [[nodiscard]] static uint64_t layout_hash(const ImageLayout& layout);
 
   /// Internal consistency, for tests and check().
   [[nodiscard]] Status check_invariants() const;

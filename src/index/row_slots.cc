@@ -83,6 +83,20 @@ void RowSlots::remove(size_t slot) noexcept {
   table_[hole] = kEmpty;
 }
 
+Status RowSlots::assign(std::span<const RowId> rows) {
+  rows_.assign(rows.begin(), rows.end());
+  const size_t cells = std::bit_ceil(std::max<size_t>(16, rows.size() / 3 * 4 + 4));
+  table_ = std::vector<uint32_t>(cells, kEmpty);
+  for (size_t slot = 0; slot < rows_.size(); ++slot) {
+    if (find(rows_[slot]).has_value()) {
+      return Status::corruption(
+          base::str_cat("snapshot: row ", to_int(rows_[slot]), " is there twice"));
+    }
+    place(static_cast<uint32_t>(slot));
+  }
+  return {};
+}
+
 size_t RowSlots::memory_bytes() const noexcept {
   return rows_.capacity() * sizeof(RowId) + table_.capacity() * sizeof(uint32_t);
 }

@@ -28,6 +28,9 @@ class RowSlots {
   /// Takes the row of `slot` out; the last row moves to `slot`.
   void remove(size_t slot) noexcept;
 
+  /// Takes over the rows of another RowSlots, by slot. kCorruption when one is there twice.
+  Status assign(std::span<const RowId> rows);
+
   [[nodiscard]] size_t memory_bytes() const noexcept;
   [[nodiscard]] Status check_invariants() const;
 

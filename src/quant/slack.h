@@ -31,10 +31,10 @@ inline float round_up_float(double value) noexcept {
 /// A float that is not greater than `value`.
 inline float round_down_float(double value) noexcept { return -round_up_float(-value); }
 
-/// M^2 of section 3: dim times the square of the largest magnitude a code can decode to.
-inline double magnitude2(size_t dim, float lo, float step) noexcept {
+/// M^2 of section 3: dim times the square of the largest magnitude a code of 0..top decodes to.
+inline double magnitude2(size_t dim, float lo, float step, int top) noexcept {
   const double low = std::fabs(static_cast<double>(lo));
-  const double high = std::fabs(static_cast<double>(lo) + 255.0 * static_cast<double>(step));
+  const double high = std::fabs(static_cast<double>(lo) + top * static_cast<double>(step));
   const double largest = low > high ? low : high;
   return static_cast<double>(dim) * largest * largest;
 }

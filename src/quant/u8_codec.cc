@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scalar quantisation to 8 bits with a proven bound.
+// Scalar quantisation in two resolutions with proven bounds.
 //
 // 1. The code. A row x (scaled to unit length in double for cosine and angular) becomes
 // x^ = lo + step * c, c in 0..255, with a float lo and step of its own that span its least and
 // greatest component. Whole numbers within a range of 255 (images, bvecs) take step 1 and lose
-// nothing. The query q becomes q^ = s * n, n 16-bit integers. What was lost is measured, not
-// estimated:  err >= ||x - x^||  is stored with the row,  E = ||q - q^||  is kept with the query.
+// nothing. With c = 16 h + l the upper halves are a code themselves, the coarse one:
+// x^ = lo' + step' * h, h in 0..15, lo' = lo + 7.5 step, step' = 16 step. It lies in a plane of its
+// own, so that a scan reads half a byte a component; the lower halves are read for rows that the
+// coarse code cannot tell. The query q becomes q^ = s * n, n integers of 8 bits beside the coarse
+// code and of 16 beside the fine one. What was lost is measured for each resolution, not estimated:
+// err >= ||x - x^||  is stored with the row,  E = ||q - q^||  is kept with the query. All that
+// follows holds for either resolution, with its own x^, lo, step, err, q^, s, n and E; the largest
+// code is called top: 255 or 15.
+//
+// The origin. Vectors of one source share much: on notes384 the mean has two thirds of the rows'
+// squared length. So what is coded is x - o, with an origin o that the codec has; it may be any
+// vector, and the nearer it is to the rows the less is lost. For l2, cosine and angular (there
+// after scaling to unit length) q moves along, as ||(q - o) - (x - o)|| = ||q - x||: below, read
+// q - o for q and x - o for x. For dot only rows move: <q, x> = <q, x - o> + <q, o>, and the last
+// term is a number of the query's.
 //
 // 2. The bounds, in exact arithmetic. Let p = <q^, x^> = s * (lo * sum n + step * D), where the
 // integer D = sum n[j] * c[j] is what the scan computes, and d^2 = ||q^||^2 + ||x^||^2 - 2p.
@@ -18,19 +31,19 @@
 //            than q is to the origin, (b) for the others.
 //            2 E ||x^|| <= E (||x^||^2 / ||q|| + ||q||) makes (b) linear in what a row stores.
 //   cosine, angular: 1 - cos = ||q - x||^2 / 2 for unit vectors: l2's bounds, halved.
-//   dot:     -p - ||q|| err - E ||x^||.
+//   dot:     -p - <q, o> - ||q|| err - E ||x^||.
 //   l1:      both are coded on one grid, q^ = lo + step * k, and sum |x^ - q^| = step * SAD; the
 //            triangle inequality of the L1 norm gives |true - step * SAD| <= err + E in L1 norms.
 //   hamming: exact.
 // A row is dropped only when a lower bound exceeds the threshold; upper bounds are symmetric.
 //
-// 3. Rounding. u = 2^-24 is half a float step; M = sqrt(dim) * max(|lo|, |lo + 255 step|) bounds
+// 3. Rounding. u = 2^-24 is half a float step; M = sqrt(dim) * max(|lo|, |lo + top step|) bounds
 // ||x^||. All that is stored is computed in double (relative error < 1e-12, absorbed below) and
 // then rounded to float in the safe direction. The float test in simd::select_below computes
 //     e = base + aux + lo_scale * lo + (raw_scale * D) * step,
 // rounding at most 10 times: lo_scale, raw_scale, float(D), two products, up to five sums. Every
-// intermediate is at most B = ||q^||^2 + M^2 + 2 sum |q^[j]| (|lo| + 255 step), and as
-// |lo| + 255 step <= 3 max(...), sum |q^[j]| <= sqrt(dim) ||q^|| and 6ab <= 3a^2 + 3b^2,
+// intermediate is at most B = ||q^||^2 + M^2 + 2 sum |q^[j]| (|lo| + top step), and as
+// |lo| + top step <= 3 max(...), sum |q^[j]| <= sqrt(dim) ||q^|| and 6ab <= 3a^2 + 3b^2,
 //     B <= ||q^||^2 + M^2 + 6 ||q^|| M <= 4 (||q^||^2 + M^2),   |error of e| <= 40u (same).
 // Hence with kSlack = 128u:
 //   (i)   l2: base = ||q^||^2 - kSlack ||q^||^2 - kTiny and aux = ||x^||^2 - kSlack M^2 make the
@@ -48,11 +61,17 @@
 //   every
 //         comparison with infinity or NaN keeps the row. Underflow: lo and step are normal floats
 //         or zero, s >= FLT_MIN, so only products underflow, by at most 2^-149 each: kTiny.
-//   (vi)  The caller compares with distances from the double kernels, off by 1e-12 relative to
+//   (vi)  x - o is taken in double. For l2 and dot it is the difference of two floats, off by 2^-53
+//         of itself at most. For cosine the scaled x and q are off by 2^-51 of their unit length,
+//         which changes d^2 by less than 1e-14: kExactSlack in the threshold exceeds that. For dot
+//         <q, o> and the caller's own <q, x> are off by 1e-12 ||q|| (||o|| + ||x - o||) each: limit
+//         gains kExactSlack ||q|| ||o||, the rest is in kSlack M.
+//   (vii) The caller compares with distances from the double kernels, off by 1e-12 relative to
 //         ||q|| ||x|| or d^2: kExactSlack, and (i)-(iv), exceed that.
 //
-// Why 8 bits a component: the codec needs no training, rows are coded one by one as they come, and
-// the bound is tight enough that few rows are compared in full.
+// Why this code: it needs no training, rows are coded one by one as they come. Around a fitting
+// origin 4 bits a component leave some tens or hundreds of rows of tens of thousands, 8 bits hardly
+// more than are asked for.
 // Cost: encode O(dim), no allocation. Tested by u8_codec_test.cc (bounds, every tier).
 #include "quant/u8_codec.h"
 
@@ -70,28 +89,6 @@ namespace loci::quant {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// Least, greatest and norm of a row, and whether all its components are whole numbers.
-struct RowSummary {
-  double min = 0;
-  double max = 0;
-  double norm2 = 0;
-  bool integral = false;
-};
-
-RowSummary summarize(VectorView row) noexcept {
-  float least = row[0];
-  float greatest = row[0];
-  double norm2 = 0;
-  bool integral = true;
-  for (const float x : row) {
-    least = std::min(least, x);
-    greatest = std::max(greatest, x);
-    norm2 += static_cast<double>(x) * static_cast<double>(x);
-    integral = integral && std::nearbyintf(x) == x;
-  }
-  return {least, greatest, norm2, integral};
-}
 
 /// Rounds to the nearest code. `value` is finite or NaN (which gives 0).
 uint8_t to_code(double value) noexcept {
@@ -139,71 +136,74 @@ RowParams encode_grid(VectorView row, float lo, float step, std::span<uint8_t> c
   return params;
 }
 
-/// What encoding lost and kept: ||x - x^||^2, ||x^||^2, ||x||^2.
-struct Measured {
-  double lost2 = 0;
-  double coded2 = 0;
-  double true2 = 0;
-};
-
-Measured fill_codes(VectorView row, double scale, const RowParams& params,
-                    std::span<uint8_t> code) noexcept {
-  const double lo = params.lo;
-  const double step = params.step;
-  const double inverse = 1.0 / step;
-  Measured sums;
-  for (size_t j = 0; j < row.size(); ++j) {
-    const double x = static_cast<double>(row[j]) * scale;
-    code[j] = to_code((x - lo) * inverse);
-    const double decoded = lo + step * code[j];
-    sums.lost2 += (x - decoded) * (x - decoded);
-    sums.coded2 += decoded * decoded;
-    sums.true2 += x * x;
+/// Completes lo and step by what a resolution lost and kept; `true2` is ||x||^2.
+void complete(Metric metric, double m2, double lost2, double coded2, double true2,
+              RowParams* params) noexcept {
+  const double err = std::sqrt(lost2) + kSlack * std::sqrt(m2);
+  params->err = round_up_float(err * (1 + kWiden) + kTiny);
+  if (metric == Metric::kDot) {
+    params->aux = round_up_float(std::sqrt(std::max(true2, coded2)) * (1 + kWiden));
+  } else {
+    params->aux = round_down_float(coded2 - kSlack * m2);
+    params->delta = round_down_float(true2 - coded2 - 3 * kSlack * m2);
   }
-  return sums;
 }
 
-RowParams encode_fitted(Metric metric, VectorView row, std::span<uint8_t> code) noexcept {
-  const RowSummary summary = summarize(row);
-  const double scale = unit_length(metric) ? 1.0 / std::sqrt(summary.norm2) : 1.0;
+CodedRow encode_fitted(Metric metric, const simd::Kernels& kernels, simd::CodingRow row,
+                       uint8_t* high, uint8_t* low) noexcept {
+  if (unit_length(metric)) row.scale = 1.0 / std::sqrt(kernels.dot_f32(row.row, row.row, row.dim));
+  if (!std::isfinite(row.scale)) return {unbounded(), unbounded()};
+  simd::RowSummary summary;
+  kernels.summarize_f32(row, &summary);
   // Non-finite components make norm2 non-finite (a NaN may escape min and max).
-  if (!std::isfinite(summary.norm2) || !std::isfinite(scale)) return unbounded();
-  RowParams params;
-  params.lo = flush(summary.min * scale);
-  const double span = summary.max * scale - static_cast<double>(params.lo);
-  const bool whole = summary.integral && scale == 1.0 && span <= 255.0;
-  params.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
-  const double m2 = magnitude2(row.size(), params.lo, params.step);
-  if (!(m2 <= kMaxNorm2) || !(summary.norm2 * scale * scale <= kMaxNorm2)) return unbounded();
+  if (!(summary.norm2 <= kMaxNorm2)) return {unbounded(), unbounded()};
+  CodedRow params;
+  RowParams& fine = params.fine;
+  RowParams& scan = params.scan;
+  fine.lo = flush(summary.min);
+  const double span = summary.max - static_cast<double>(fine.lo);
+  const bool whole = summary.fraction == 0 && row.scale == 1.0 && span <= 255.0;
+  fine.step = whole ? 1.0F : std::max(static_cast<float>(span / 255.0), FLT_MIN);
+  const double m2 = magnitude2(row.dim, fine.lo, fine.step, 255);
+  if (!(m2 <= kMaxNorm2)) return {unbounded(), unbounded()};
+  scan.lo = flush(static_cast<double>(fine.lo) + 7.5 * static_cast<double>(fine.step));
+  scan.step = 16 * fine.step;
 
-  const Measured sums = fill_codes(row, scale, params, code);
-  const double err = std::sqrt(sums.lost2) + kSlack * std::sqrt(m2);
-  params.err = round_up_float(err * (1 + kWiden) + kTiny);
-  if (metric == Metric::kDot) {
-    params.aux = round_up_float(std::sqrt(std::max(sums.true2, sums.coded2)) * (1 + kWiden));
-  } else {
-    params.aux = round_down_float(sums.coded2 - kSlack * m2);
-    params.delta = round_down_float(sums.true2 - sums.coded2 - 3 * kSlack * m2);
-  }
+  simd::CodeLoss loss;
+  kernels.encode_u8(row,
+                    {.lo = fine.lo,
+                     .step = fine.step,
+                     .inverse = 1.0 / static_cast<double>(fine.step),
+                     .scan_lo = scan.lo,
+                     .scan_step = scan.step},
+                    high, low, &loss);
+  const double scan_m2 = magnitude2(row.dim, scan.lo, scan.step, 15);
+  complete(metric, scan_m2, loss.scan_lost2, loss.scan_coded2, summary.norm2, &scan);
+  complete(metric, m2, loss.fine_lost2, loss.fine_coded2, summary.norm2, &fine);
   return params;
 }
 
 }  // namespace
 
-U8Codec::U8Codec(Metric metric, size_t dim) noexcept
+U8Codec::U8Codec(Metric metric, size_t dim, const simd::Kernels& kernels) noexcept
     : metric_(metric),
       dim_(dim),
-      stride_(
-          base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim, simd::kRowAlignment)) {}
+      two_planes_(metric != Metric::kL1 && metric != Metric::kHamming),
+      stride_(two_planes_ ? base::round_up(dim, 2 * simd::kRowAlignment) / 2
+                          : base::round_up(metric == Metric::kHamming ? (dim + 7) / 8 : dim,
+                                           simd::kRowAlignment)),
+      kernels_(&kernels) {}
 
-Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
+Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range,
+                                const simd::Kernels& kernels) {
   if (metric == Metric::kCustom) {
     return Status::unsupported("metric 'custom' has no codec: it is compared in full");
   }
   if (dim == 0 || dim > base::kMaxDim) {
     return Status::invalid_argument(base::str_cat("dim ", dim, ", expected 1..", base::kMaxDim));
   }
-  U8Codec codec(metric, dim);
+  U8Codec codec(metric, dim, kernels);
+  if (codec.two_planes_) codec.origin_.resize(dim);
   if (metric == Metric::kL1) {
     const double span = static_cast<double>(range.max) - static_cast<double>(range.min);
     if (!std::isfinite(span) || span < 0) {
@@ -216,17 +216,26 @@ Result<U8Codec> U8Codec::create(Metric metric, size_t dim, U8Range range) {
   return codec;
 }
 
-RowParams U8Codec::encode(VectorView row, std::span<uint8_t> code) const noexcept {
-  std::fill(code.begin(), code.end(), uint8_t{0});
-  if (row.size() != dim_ || code.size() < stride_) return unbounded();
+CodedRow U8Codec::encode(VectorView row, std::span<uint8_t> high,
+                         std::span<uint8_t> low) const noexcept {
+  if (row.size() != dim_ || high.size() < stride_ || (two_planes_ && low.size() < stride_)) {
+    return {unbounded(), unbounded()};
+  }
+  std::fill(high.begin(), high.end(), uint8_t{0});
+  std::fill(low.begin(), low.end(), uint8_t{0});
   switch (metric_) {
     case Metric::kHamming:
-      return encode_bits(row, code);
+      return {encode_bits(row, high), {}};
     case Metric::kL1:
-      return encode_grid(row, grid_lo_, grid_step_, code);
+      return {encode_grid(row, grid_lo_, grid_step_, high), {}};
     default:
-      return encode_fitted(metric_, row, code);
+      return encode_fitted(metric_, *kernels_, {row.data(), origin_.data(), dim_, 1}, high.data(),
+                           low.data());
   }
+}
+
+void U8Codec::set_origin(VectorView origin) noexcept {
+  if (origin.size() == origin_.size()) std::copy(origin.begin(), origin.end(), origin_.begin());
 }
 
 }  // namespace loci::quant

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <iostream>
 #include <limits>
+#include <numeric>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -94,28 +96,66 @@ class CodedRows {
  public:
   CodedRows(const U8Codec& codec, std::vector<std::vector<float>> rows)
       : rows_(std::move(rows)),
-        codes_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())) {
+        high_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())),
+        low_(*base::Buffer::try_allocate_array(rows_.size(), codec.stride())),
+        two_planes_(codec.two_planes()) {
+    const size_t stride = codec.stride();
     for (size_t i = 0; i < rows_.size(); ++i) {
-      const RowParams params =
-          codec.encode(rows_[i], codes_.as<uint8_t>().subspan(i * codec.stride(), codec.stride()));
-      params_.push_back(params);
-      const std::array fields = {params.lo, params.step, params.err, params.aux, params.delta};
+      const CodedRow row = codec.encode(
+          rows_[i], high_.as<uint8_t>().subspan(i * stride, stride),
+          two_planes_ ? low_.as<uint8_t>().subspan(i * stride, stride) : std::span<uint8_t>());
+      const RowParams& scan = row.scan;
+      const std::array fields = {scan.lo, scan.step, scan.err, scan.aux, scan.delta};
       for (size_t f = 0; f < fields.size(); ++f) arrays_[f].push_back(fields[f]);
+      fine_.push_back(row.fine);
     }
   }
   [[nodiscard]] RowBlock block() const {
-    return {codes_.data(),     arrays_[0].data(), arrays_[1].data(), arrays_[2].data(),
-            arrays_[3].data(), arrays_[4].data(), nullptr,           rows_.size()};
+    RowBlock block;
+    block.high = high_.data();
+    block.lo = arrays_[0].data();
+    block.step = arrays_[1].data();
+    block.err = arrays_[2].data();
+    block.aux = arrays_[3].data();
+    block.delta = arrays_[4].data();
+    block.count = rows_.size();
+    if (two_planes_) {
+      block.low = low_.data();
+      block.fine = fine_.data();
+    }
+    return block;
   }
   [[nodiscard]] const std::vector<std::vector<float>>& rows() const { return rows_; }
-  [[nodiscard]] const RowParams& params(size_t i) const { return params_[i]; }
 
  private:
   std::vector<std::vector<float>> rows_;
-  base::Buffer codes_;
-  std::vector<RowParams> params_;
+  base::Buffer high_;
+  base::Buffer low_;
+  bool two_planes_;
   std::array<std::vector<float>, 5> arrays_;
+  std::vector<RowParams> fine_;
 };
+
+std::vector<uint32_t> all_positions(size_t count) {
+  std::vector<uint32_t> positions(count);
+  std::iota(positions.begin(), positions.end(), 0U);
+  return positions;
+}
+
+/// What refine leaves of the rows at `positions`.
+std::vector<FineRow> refined(const U8Query& query, const RowBlock& block,
+                             const std::vector<int32_t>& raw,
+                             const std::vector<uint32_t>& positions) {
+  std::vector<FineRow> rows(positions.size());
+  size_t kept = 0;
+  for (size_t at = 0; at < positions.size(); at += U8Query::kRefineRows) {
+    const size_t count = std::min(U8Query::kRefineRows, positions.size() - at);
+    kept += query.refine(block, raw, std::span(positions).subspan(at, count),
+                         std::span(rows).subspan(kept));
+  }
+  rows.resize(kept);
+  return rows;
+}
 
 class Generator {
  public:
@@ -185,9 +225,12 @@ void check_bounds(const U8Query& query, const std::vector<float>& vector, const 
                   Metric metric, Looseness* looseness) {
   std::vector<int32_t> raw(rows.rows().size());
   query.scan(rows.block(), raw);
+  const std::vector<FineRow> all = refined(query, rows.block(), raw, all_positions(raw.size()));
+  ASSERT_EQ(all.size(), raw.size()) << "no threshold is set: nothing can be too far";
   for (size_t i = 0; i < raw.size(); ++i) {
     const long double truth = true_distance(metric, vector, rows.rows()[i]);
-    const Bounds bounds = query.bounds(rows.params(i), raw[i]);
+    const Bounds bounds = all[i].bounds;
+    ASSERT_EQ(all[i].position, i);
     ASSERT_LE(bounds.lower, truth) << "row " << i << " upper " << bounds.upper;
     ASSERT_GE(bounds.upper, truth) << "row " << i << " lower " << bounds.lower;
     if (std::isfinite(bounds.upper) && truth != 0) {
@@ -197,7 +240,8 @@ void check_bounds(const U8Query& query, const std::vector<float>& vector, const 
   }
 }
 
-/// With each row's own distance as threshold: no row at or below it may be dropped.
+/// With each row's own distance as threshold: no row at or below it may be dropped, neither by
+/// select nor by refine.
 void check_select(U8Query& query, const std::vector<float>& vector, const CodedRows& rows,
                   Metric metric, const simd::Kernels& kernels) {
   const size_t count = rows.rows().size();
@@ -213,17 +257,43 @@ void check_select(U8Query& query, const std::vector<float>& vector, const CodedR
     const size_t kept = query.select(rows.block(), raw, positions);
     const std::vector<uint32_t> left(positions.begin(),
                                      positions.begin() + static_cast<std::ptrdiff_t>(kept));
+    std::vector<uint32_t> fine;
+    for (const FineRow& row : refined(query, rows.block(), raw, all_positions(count))) {
+      fine.push_back(row.position);
+    }
     for (uint32_t r = 0; r < count; ++r) {
       if (truth[r] > truth[i]) continue;
       ASSERT_TRUE(std::binary_search(left.begin(), left.end(), r))
           << "row " << r << " at " << truth[r] << " dropped under " << truth[i];
+      ASSERT_TRUE(std::binary_search(fine.begin(), fine.end(), r))
+          << "row " << r << " at " << truth[r] << " dropped by refine under " << truth[i];
     }
   }
 }
 
-U8Codec make_codec(Metric metric, size_t dim, Data kind) {
+U8Codec make_codec(Metric metric, size_t dim, Data kind,
+                   const simd::Kernels& kernels = simd::kernels()) {
   const U8Range range = kind == Data::kWhole ? U8Range{0, 255} : U8Range{-3, 3};
-  return *U8Codec::create(metric, dim, range);
+  return *U8Codec::create(metric, dim, range, kernels);
+}
+
+/// Codes around nothing, around the rows' mean, or around something that is not theirs.
+void place_origin(U8Codec& codec, const std::vector<std::vector<float>>& rows, int round) {
+  std::vector<float> origin(codec.origin().size());
+  if (origin.empty() || round % 3 == 0) return;
+  for (size_t j = 0; j < origin.size(); ++j) {
+    const float other = static_cast<float>(j % 7) * 0.01F - 0.02F;
+    // In double: sums of huge rows are beyond a float, their mean is not.
+    double mean = 0;
+    for (const auto& row : rows) mean += row[j] / static_cast<double>(rows.size());
+    origin[j] = round % 3 == 1 ? static_cast<float>(mean) : other;
+  }
+  if (codec.metric() == Metric::kCosine || codec.metric() == Metric::kAngular) {
+    const double norm =
+        std::sqrt(std::inner_product(origin.begin(), origin.end(), origin.begin(), 0.0));
+    for (float& x : origin) x = norm > 0 ? static_cast<float>(x / norm * 0.8) : 0;
+  }
+  codec.set_origin(origin);
 }
 
 class U8CodecTest : public testing::TestWithParam<Metric> {};
@@ -236,7 +306,7 @@ TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
     const auto kind = static_cast<Data>(k);
     Looseness looseness;
     for (const size_t dim : {1, 2, 3, 8, 17, 64, 65, 100, 384}) {
-      const U8Codec codec = make_codec(metric, dim, kind);
+      U8Codec codec = make_codec(metric, dim, kind);
       for (int round = 0; round < 60; ++round) {
         SCOPED_TRACE(str_cat("seed ", kSeed, " data ", k, " dim ", dim, " round ", round));
         const auto other = static_cast<Data>(generator.uniform(0, 8));
@@ -246,6 +316,7 @@ TEST_P(U8CodecTest, TrueDistanceIsNeverOutsideTheBounds) {
         const std::vector<float> vector = generator.vector(query_kind, dim, {});
         std::vector<std::vector<float>> rows = generator.rows(40, kind, dim, vector);
         rows.push_back(vector);
+        place_origin(codec, rows, round / 3);
         const CodedRows coded(codec, std::move(rows));
         const Result<U8Query> query = U8Query::create(codec, vector, simd::kernels());
         ASSERT_TRUE(query.has_value()) << query.error().to_string();
@@ -268,13 +339,14 @@ TEST_P(U8CodecTest, SelectNeverDropsARowAtOrBelowTheThresholdInAnyTier) {
     for (int k = 0; k < static_cast<int>(Data::kCount); ++k) {
       const auto kind = static_cast<Data>(k);
       for (const size_t dim : {1, 3, 17, 64, 100, 384}) {
-        const U8Codec codec = make_codec(metric, dim, kind);
+        U8Codec codec = make_codec(metric, dim, kind, *kernels);
         for (int round = 0; round < 12; ++round) {
           SCOPED_TRACE(str_cat("seed ", kSeed, " tier ", kernels->tier, " data ", k, " dim ", dim));
           const Data query_kind = kind == Data::kDuplicates ? Data::kOffset : kind;
           const std::vector<float> vector = generator.vector(query_kind, dim, {});
           std::vector<std::vector<float>> rows = generator.rows(37, kind, dim, vector);
           rows.push_back(vector);
+          place_origin(codec, rows, round);
           const CodedRows coded(codec, std::move(rows));
           Result<U8Query> query = U8Query::create(codec, vector, *kernels);
           ASSERT_TRUE(query.has_value());
@@ -310,7 +382,11 @@ TEST_P(U8CodecTest, SelectDropsNearlyAllFarRows) {
     }
     query->set_threshold(threshold);
     std::vector<uint32_t> positions(kRows + 16);
-    const size_t kept = query->select(coded.block(), raw, positions);
+    positions.resize(query->select(coded.block(), raw, positions));
+    // Gaussian rows are all about as far from each other: 4 bits tell the ten from most of them.
+    EXPECT_GE(positions.size(), 10u) << kernels->tier << " seed " << kSeed;
+    EXPECT_LE(positions.size(), 100u) << kernels->tier << " seed " << kSeed;
+    const size_t kept = refined(*query, coded.block(), raw, positions).size();
     EXPECT_GE(kept, 10u) << kernels->tier << " seed " << kSeed;
     EXPECT_LE(kept, 20u) << kernels->tier << " seed " << kSeed;
   }
@@ -319,36 +395,59 @@ TEST_P(U8CodecTest, SelectDropsNearlyAllFarRows) {
 INSTANTIATE_TEST_SUITE_P(Metrics, U8CodecTest, testing::ValuesIn(kMetrics),
                          [](const auto& tested) { return std::string(metric_name(tested.param)); });
 
+/// A row's code, by component: of both planes or of the high one alone.
+struct Code {
+  explicit Code(const U8Codec& codec, VectorView row)
+      : high(codec.stride(), 255), low(codec.stride(), 255), params(codec.encode(row, high, low)) {}
+  [[nodiscard]] double decoded(size_t j, bool fine) const {
+    const RowParams& p = fine ? params.fine : params.scan;
+    const unsigned code = fine ? 16 * half_byte(high.data(), j) + half_byte(low.data(), j)
+                               : half_byte(high.data(), j);
+    return static_cast<double>(p.lo) + static_cast<double>(p.step) * code;
+  }
+  std::vector<uint8_t> high;
+  std::vector<uint8_t> low;
+  CodedRow params;
+};
+
 TEST(U8CodecLossTest, WholeNumbersLoseNothing) {
   Generator generator;
   const U8Codec codec = make_codec(Metric::kL2, 784, Data::kWhole);
-  std::vector<uint8_t> code(codec.stride());
-  const std::vector<float> row = generator.vector(Data::kWhole, 784, {});
-  const RowParams params = codec.encode(row, code);
-  EXPECT_EQ(params.step, 1.0F);
-  for (size_t j = 0; j < row.size(); ++j) {
-    ASSERT_EQ(params.lo + params.step * static_cast<float>(code[j]), row[j]) << j;
+  for (const float shift : {0.0F, -3.0F, 1e6F, -255.0F}) {
+    std::vector<float> row = generator.vector(Data::kWhole, 784, {});
+    for (float& x : row) x += shift;
+    const Code code(codec, row);
+    EXPECT_EQ(code.params.fine.step, 1.0F);
+    EXPECT_EQ(code.params.scan.step, 16.0F);
+    for (size_t j = 0; j < row.size(); ++j) ASSERT_EQ(code.decoded(j, true), row[j]) << j;
+    // What is left of err is the rounding allowance: 1e-5 of the row's largest possible norm.
+    EXPECT_LT(code.params.fine.err, 1e-5 * (255 + std::fabs(shift)) * std::sqrt(784.0));
   }
-  // What is left of err is the rounding allowance: 1e-5 of the row's largest possible norm.
-  EXPECT_LT(params.err, 1e-5 * 255 * std::sqrt(784.0));
 }
 
 TEST(U8CodecLossTest, ErrorIsThatOfTheDecodedRow) {
   Generator generator;
-  const U8Codec codec = make_codec(Metric::kDot, 100, Data::kGaussian);
-  std::vector<uint8_t> code(codec.stride(), 255);
-  const std::vector<float> row = generator.vector(Data::kGaussian, 100, {});
-  const RowParams params = codec.encode(row, code);
-  double lost2 = 0;
-  for (size_t j = 0; j < row.size(); ++j) {
-    const double decoded =
-        static_cast<double>(params.lo) + static_cast<double>(params.step) * code[j];
-    lost2 += (row[j] - decoded) * (row[j] - decoded);
-    EXPECT_LE(std::fabs(row[j] - decoded), 0.51 * static_cast<double>(params.step)) << j;
+  for (const size_t dim : {1, 7, 8, 63, 64, 65, 100, 127, 128, 129, 200, 777}) {
+    const U8Codec codec = make_codec(Metric::kDot, dim, Data::kGaussian);
+    const std::vector<float> row = generator.vector(Data::kGaussian, dim, {});
+    const Code code(codec, row);
+    for (const bool fine : {false, true}) {
+      SCOPED_TRACE(str_cat("seed ", kSeed, " dim ", dim, fine ? " fine" : " scan"));
+      const RowParams& params = fine ? code.params.fine : code.params.scan;
+      double lost2 = 0;
+      for (size_t j = 0; j < dim; ++j) {
+        const double lost = row[j] - code.decoded(j, fine);
+        lost2 += lost * lost;
+        EXPECT_LE(std::fabs(lost), 0.54 * static_cast<double>(params.step)) << j;
+      }
+      EXPECT_GE(static_cast<double>(params.err), std::sqrt(lost2));
+      EXPECT_LE(static_cast<double>(params.err), std::sqrt(lost2) + 3e-3);
+      for (size_t j = dim; j < 2 * codec.stride(); ++j) {
+        ASSERT_EQ(half_byte(code.high.data(), j), 0u) << "padding " << j;
+        ASSERT_EQ(half_byte(code.low.data(), j), 0u) << "padding " << j;
+      }
+    }
   }
-  EXPECT_GE(static_cast<double>(params.err), std::sqrt(lost2));
-  EXPECT_LE(static_cast<double>(params.err), std::sqrt(lost2) + 1e-3);
-  for (size_t j = row.size(); j < code.size(); ++j) EXPECT_EQ(code[j], 0) << "padding " << j;
 }
 
 TEST(U8CodecEdgeTest, NonFiniteAndZeroRowsAreKeptBySelect) {
@@ -371,8 +470,9 @@ TEST(U8CodecEdgeTest, NonFiniteAndZeroRowsAreKeptBySelect) {
       query->scan(coded.block(), raw);
       EXPECT_EQ(query->select(coded.block(), raw, positions), count)
           << metric_name(metric) << " " << kernels->tier;
-      EXPECT_EQ(query->bounds(coded.params(0), raw[0]).lower,
-                -std::numeric_limits<double>::infinity());
+      const auto fine = refined(*query, coded.block(), raw, all_positions(count));
+      ASSERT_EQ(fine.size(), count) << metric_name(metric) << " " << kernels->tier;
+      EXPECT_EQ(fine[0].bounds.lower, -inf);
     }
   }
 }
@@ -398,17 +498,25 @@ TEST(U8CodecEdgeTest, BadArgumentsAreRefused) {
 TEST(U8CodecEdgeTest, LargestDimensionDoesNotOverflow) {
   Generator generator;
   for (const Metric metric : kMetrics) {
-    const U8Codec codec = make_codec(metric, 8192, Data::kWhole);
-    const std::vector<float> vector(8192, 255.0F);  // every product at its largest
-    std::vector<std::vector<float>> rows = {vector, generator.vector(Data::kWhole, 8192, {})};
-    rows.push_back(generator.vector(Data::kGaussian, 8192, {}));
-    const CodedRows coded(codec, std::move(rows));
-    for (const simd::Kernels* const kernels : simd::available_kernels()) {
-      SCOPED_TRACE(str_cat(metric_name(metric), " ", kernels->tier));
-      const Result<U8Query> query = U8Query::create(codec, vector, *kernels);
-      ASSERT_TRUE(query.has_value());
-      Looseness looseness;
-      check_bounds(*query, vector, coded, metric, &looseness);
+    for (const size_t dim : {8192, 8191}) {
+      const std::vector<float> vector(dim, 255.0F);  // every product at its largest
+      std::vector<std::vector<float>> rows = {vector, generator.vector(Data::kWhole, dim, {})};
+      rows.push_back(generator.vector(Data::kGaussian, dim, {}));
+      rows.push_back(std::vector<float>(dim, -255.0F));
+      rows.back()[dim - 1] = 255;
+      for (const simd::Kernels* const kernels : simd::available_kernels()) {
+        SCOPED_TRACE(str_cat(metric_name(metric), " ", kernels->tier, " dim ", dim));
+        U8Codec codec = make_codec(metric, dim, Data::kWhole, *kernels);
+        for (int round = 0; round < 3; ++round) {
+          place_origin(codec, rows, round);
+          const CodedRows coded(codec, rows);
+          Result<U8Query> query = U8Query::create(codec, vector, *kernels);
+          ASSERT_TRUE(query.has_value());
+          Looseness looseness;
+          check_bounds(*query, vector, coded, metric, &looseness);
+          check_select(*query, vector, coded, metric, *kernels);
+        }
+      }
     }
   }
 }

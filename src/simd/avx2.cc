@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// AVX2 and FMA: 8 floats or 32 codes at a time. Codes are widened to 16 bits and multiplied with
+// AVX2 and FMA: 8 floats or 32 codes at a time. 4-bit codes are multiplied with the 8-bit query by
+// maddubs. 8-bit codes are put together from their planes, widened to 16 bits and multiplied with
 // the 16-bit query by madd_epi16, whose pair sums (at most 2 * 255 * 32,768) fit 32 bits; the bound
-// on the query (kernels.h) keeps the whole sum in 32 bits. Four rows share each load of the query.
+// on the query (kernels.h) keeps the whole sum in 32 bits.
 // Tested by kernels_test.cc against scalar.cc.
 #if defined(__x86_64__)
 
@@ -14,6 +15,10 @@
 #include "simd/kernels.h"
 
 LOCI_SIMD_BEGIN("avx2,fma,popcnt")
+
+// Compiled for this tier: hence not at the top.
+#define LOCI_CODING_LANES 4
+#include "simd/coding.h"
 
 namespace loci::simd {
 namespace {
@@ -101,46 +106,70 @@ void prefetch(const uint8_t* p) noexcept {
 
 __m256i load(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-__m256i multiply_16(const uint8_t* codes, __m256i query) noexcept {
-  const __m256i wide =
-      _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-  return _mm256_madd_epi16(wide, query);
+__m256i add_products(__m256i sum, __m256i codes, __m256i query) noexcept {
+  return _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, query));
 }
 
-int32_t dot_row(const uint8_t* row, const QueryPlanes& query) noexcept {
-  __m256i sum = _mm256_setzero_si256();
-  for (size_t j = 0; j < query.dim_padded; j += 16) {
-    sum = _mm256_add_epi32(sum, multiply_16(row + j, load(query.wide + j)));
-  }
-  return sum_lanes(sum);
+/// The products of one line (64 bytes, 128 components) of a plane: eight sums of 32 bits. The
+/// 16-bit sums on the way are of four pairs, at most 8 * 15 * 127.
+__m256i line_products(const uint8_t* line, const int8_t* query) noexcept {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i a = load(line);
+  const __m256i b = load(line + 32);
+  __m256i sum = _mm256_maddubs_epi16(_mm256_and_si256(a, nibble), load(query));
+  sum = add_products(sum, _mm256_and_si256(b, nibble), load(query + 32));
+  sum = add_products(sum, _mm256_and_si256(_mm256_srli_epi16(a, 4), nibble), load(query + 64));
+  sum = add_products(sum, _mm256_and_si256(_mm256_srli_epi16(b, 4), nibble), load(query + 96));
+  return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
 }
 
-void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+void scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                  int32_t* out) noexcept {
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const uint8_t* const row = codes + i * stride;
-    __m256i sum0 = _mm256_setzero_si256();
-    __m256i sum1 = sum0;
-    __m256i sum2 = sum0;
-    __m256i sum3 = sum0;
-    for (size_t j = 0; j < query.dim_padded; j += 16) {
-      // Four rows by 16 bytes: one line of 64 a step, walked in address order.
-      prefetch(row + 4 * j);
-      const __m256i q = load(query.wide + j);
-      sum0 = _mm256_add_epi32(sum0, multiply_16(row + j, q));
-      sum1 = _mm256_add_epi32(sum1, multiply_16(row + stride + j, q));
-      sum2 = _mm256_add_epi32(sum2, multiply_16(row + 2 * stride + j, q));
-      sum3 = _mm256_add_epi32(sum3, multiply_16(row + 3 * stride + j, q));
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = plane + i * stride;
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t j = 0; j < stride; j += 64) {
+      prefetch(row + j);
+      sum = _mm256_add_epi32(sum, line_products(row + j, query + 2 * j));
     }
-    // hadd twice leaves in each 128-bit half the four rows' sums of that half.
-    const __m256i sums =
-        _mm256_hadd_epi32(_mm256_hadd_epi32(sum0, sum1), _mm256_hadd_epi32(sum2, sum3));
-    _mm_storeu_si128(
-        reinterpret_cast<__m128i*>(out + i),
-        _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
+    out[i] = sum_lanes(sum);
   }
-  for (; i < n; ++i) out[i] = dot_row(codes + i * stride, query);
+}
+
+__m256i multiply_16(__m128i codes, const int16_t* query) noexcept {
+  return _mm256_madd_epi16(_mm256_cvtepu8_epi16(codes), load(query));
+}
+
+__m256i multiply_32(__m256i codes, const int16_t* query) noexcept {
+  return _mm256_add_epi32(multiply_16(_mm256_castsi256_si128(codes), query),
+                          multiply_16(_mm256_extracti128_si256(codes, 1), query + 16));
+}
+
+void dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+               const QueryPlanes& query, int32_t* out) noexcept {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const high = codes.high + positions[i] * codes.stride;
+    const uint8_t* const low = codes.low + positions[i] * codes.stride;
+    const size_t next = positions[i + 2 < n ? i + 2 : i] * codes.stride;
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t j = 0; j < codes.stride; j += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes.high + next + j), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(codes.low + next + j), _MM_HINT_T0);
+      for (size_t half = 0; half < 64; half += 32) {
+        const __m256i h = load(high + j + half);
+        const __m256i l = load(low + j + half);
+        const int16_t* const q = query.wide + 2 * j + half;
+        const __m256i first = _mm256_or_si256(_mm256_slli_epi16(_mm256_and_si256(h, nibble), 4),
+                                              _mm256_and_si256(l, nibble));
+        const __m256i second = _mm256_or_si256(_mm256_andnot_si256(nibble, h),
+                                               _mm256_and_si256(_mm256_srli_epi16(l, 4), nibble));
+        sum = _mm256_add_epi32(sum, multiply_32(first, q));
+        sum = _mm256_add_epi32(sum, multiply_32(second, q + 64));
+      }
+    }
+    out[i] = sum_lanes(sum);
+  }
 }
 
 void scan_sad_u8(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
@@ -235,8 +264,9 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx2Kernels = {"avx2",      l2sq_f32,    dot_f32,      l1_f32,
-                              scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+const Kernels kAvx2Kernels = {"avx2",       l2sq_f32,      dot_f32,     l1_f32,
+                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                              select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd
 

@@ -19,6 +19,10 @@
 
 LOCI_SIMD_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,popcnt")
 
+// Compiled for this tier: hence not at the top.
+#define LOCI_CODING_LANES 8
+#include "simd/coding.h"
+
 namespace loci::simd {
 namespace {
 
@@ -81,41 +85,57 @@ void prefetch(const uint8_t* p) noexcept {
   _mm_prefetch(reinterpret_cast<const char*>(p) + kPrefetchBytes, _MM_HINT_T0);
 }
 
-__m512i multiply_32(const uint8_t* codes, __m512i query) noexcept {
-  const __m512i wide =
-      _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
-  return _mm512_madd_epi16(wide, query);
+/// The products of one line (64 bytes, 128 components) of a plane: 16 sums of 32 bits. The 16-bit
+/// sums on the way are of two pairs, at most 4 * 15 * 127.
+__m512i line_products(const uint8_t* line, const int8_t* query) noexcept {
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i h = _mm512_loadu_si512(line);
+  const __m512i first =
+      _mm512_maddubs_epi16(_mm512_and_si512(h, nibble), _mm512_loadu_si512(query));
+  const __m512i second = _mm512_maddubs_epi16(_mm512_and_si512(_mm512_srli_epi16(h, 4), nibble),
+                                              _mm512_loadu_si512(query + 64));
+  return _mm512_madd_epi16(_mm512_add_epi16(first, second), _mm512_set1_epi16(1));
 }
 
-void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+void scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                  int32_t* out) noexcept {
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const uint8_t* const row = codes + i * stride;
-    __m512i sum0 = _mm512_setzero_si512();
-    __m512i sum1 = sum0;
-    __m512i sum2 = sum0;
-    __m512i sum3 = sum0;
-    for (size_t j = 0; j < query.dim_padded; j += 32) {
-      // Four rows by 32 bytes are two lines a step, walked in address order.
-      prefetch(row + 4 * j);
-      prefetch(row + 4 * j + 64);
-      const __m512i q = _mm512_loadu_si512(query.wide + j);
-      sum0 = _mm512_add_epi32(sum0, multiply_32(row + j, q));
-      sum1 = _mm512_add_epi32(sum1, multiply_32(row + stride + j, q));
-      sum2 = _mm512_add_epi32(sum2, multiply_32(row + 2 * stride + j, q));
-      sum3 = _mm512_add_epi32(sum3, multiply_32(row + 3 * stride + j, q));
-    }
-    out[i] = _mm512_reduce_add_epi32(sum0);
-    out[i + 1] = _mm512_reduce_add_epi32(sum1);
-    out[i + 2] = _mm512_reduce_add_epi32(sum2);
-    out[i + 3] = _mm512_reduce_add_epi32(sum3);
-  }
-  for (; i < n; ++i) {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const row = plane + i * stride;
     __m512i sum = _mm512_setzero_si512();
-    for (size_t j = 0; j < query.dim_padded; j += 32) {
-      const __m512i q = _mm512_loadu_si512(query.wide + j);
-      sum = _mm512_add_epi32(sum, multiply_32(codes + i * stride + j, q));
+    for (size_t j = 0; j < stride; j += 64) {
+      prefetch(row + j);
+      sum = _mm512_add_epi32(sum, line_products(row + j, query + 2 * j));
+    }
+    out[i] = _mm512_reduce_add_epi32(sum);
+  }
+}
+
+__m512i multiply_64(__m512i codes, const int16_t* query) noexcept {
+  const __m512i low = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(codes));
+  const __m512i high = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(codes, 1));
+  return _mm512_add_epi32(_mm512_madd_epi16(low, _mm512_loadu_si512(query)),
+                          _mm512_madd_epi16(high, _mm512_loadu_si512(query + 32)));
+}
+
+void dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+               const QueryPlanes& query, int32_t* out) noexcept {
+  const __m512i nibble = _mm512_set1_epi8(15);
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const high = codes.high + positions[i] * codes.stride;
+    const uint8_t* const low = codes.low + positions[i] * codes.stride;
+    const size_t next = positions[i + 2 < n ? i + 2 : i] * codes.stride;
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t j = 0; j < codes.stride; j += 64) {
+      _mm_prefetch(reinterpret_cast<const char*>(codes.high + next + j), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(codes.low + next + j), _MM_HINT_T0);
+      const __m512i h = _mm512_loadu_si512(high + j);
+      const __m512i l = _mm512_loadu_si512(low + j);
+      const __m512i first = _mm512_or_si512(_mm512_slli_epi16(_mm512_and_si512(h, nibble), 4),
+                                            _mm512_and_si512(l, nibble));
+      const __m512i second = _mm512_or_si512(_mm512_andnot_si512(nibble, h),
+                                             _mm512_and_si512(_mm512_srli_epi16(l, 4), nibble));
+      sum = _mm512_add_epi32(sum, multiply_64(first, query.wide + 2 * j));
+      sum = _mm512_add_epi32(sum, multiply_64(second, query.wide + 2 * j + 64));
     }
     out[i] = _mm512_reduce_add_epi32(sum);
   }
@@ -206,8 +226,9 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx512Kernels = {"avx512",    l2sq_f32,    dot_f32,      l1_f32,
-                                scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+const Kernels kAvx512Kernels = {"avx512",     l2sq_f32,      dot_f32,     l1_f32,
+                                scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                                select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd
 

@@ -47,58 +47,122 @@ __m128i sum_lanes(__m512i a, __m512i b, __m512i c, __m512i d) noexcept {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-int32_t dot_row(const uint8_t* row, const QueryPlanes& query) noexcept {
-  __m512i hi = _mm512_setzero_si512();
-  __m512i lo = _mm512_setzero_si512();
-  for (size_t j = 0; j < query.dim_padded; j += 64) {
-    const __m512i codes = _mm512_loadu_si512(row + j);
-    hi = _mm512_dpbusd_epi32(hi, codes, _mm512_loadu_si512(query.hi + j));
-    lo = _mm512_dpbusd_epi32(lo, codes, _mm512_loadu_si512(query.lo + j));
+/// Adds the products of one line (128 components) of a 4-bit plane. The upper halves stay where
+/// they are in their bytes: their sum is 16 times too large, at most 4096 * 16 * 15 * 127.
+void add_line(const uint8_t* line, __m512i q0, __m512i q1, __m512i* lower,
+              __m512i* upper) noexcept {
+  const __m512i codes = _mm512_loadu_si512(line);
+  const __m512i nibble = _mm512_set1_epi8(15);
+  *lower = _mm512_dpbusd_epi32(*lower, _mm512_and_si512(codes, nibble), q0);
+  *upper = _mm512_dpbusd_epi32(*upper, _mm512_andnot_si512(nibble, codes), q1);
+}
+
+__m512i join_halves(__m512i lower, __m512i upper) noexcept {
+  return _mm512_add_epi32(lower, _mm512_srai_epi32(upper, 4));
+}
+
+int32_t dot_row_u4(const uint8_t* row, size_t stride, const int8_t* query) noexcept {
+  __m512i lower = _mm512_setzero_si512();
+  __m512i upper = lower;
+  for (size_t j = 0; j < stride; j += 64) {
+    add_line(row + j, _mm512_loadu_si512(query + 2 * j), _mm512_loadu_si512(query + 2 * j + 64),
+             &lower, &upper);
   }
-  return _mm512_reduce_add_epi32(join_planes(hi, lo));
+  return _mm512_reduce_add_epi32(join_halves(lower, upper));
+}
+
+/// Sums over a row of 8-bit codes with each plane of the query.
+struct RowSums {
+  __m512i hi;
+  __m512i lo;
+};
+
+/// Adds the products of one line of both planes, 128 components.
+void add_line_u8(const uint8_t* high, const uint8_t* low, const __m512i* q,
+                 RowSums* sums) noexcept {
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i h = _mm512_loadu_si512(high);
+  const __m512i l = _mm512_loadu_si512(low);
+  // 0xCA: where `nibble` is set the second operand, else the third.
+  const __m512i first = _mm512_ternarylogic_epi32(nibble, l, _mm512_slli_epi16(h, 4), 0xCA);
+  const __m512i second = _mm512_ternarylogic_epi32(nibble, _mm512_srli_epi16(l, 4), h, 0xCA);
+  sums->hi = _mm512_dpbusd_epi32(sums->hi, first, q[0]);
+  sums->lo = _mm512_dpbusd_epi32(sums->lo, first, q[1]);
+  sums->hi = _mm512_dpbusd_epi32(sums->hi, second, q[2]);
+  sums->lo = _mm512_dpbusd_epi32(sums->lo, second, q[3]);
+}
+
+/// Sums of rows at `rows[0..Count)`, and the lines of the rows at `next` fetched meanwhile.
+template <size_t Count>
+void dot_rows_u8(const CodePlanes& codes, const uint32_t* rows, const uint32_t* next,
+                 const QueryPlanes& query, __m512i* out) noexcept {
+  RowSums sums[Count];
+  for (size_t r = 0; r < Count; ++r) sums[r] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+  for (size_t j = 0; j < codes.stride; j += 64) {
+    const __m512i q[4] = {
+        _mm512_loadu_si512(query.hi + 2 * j), _mm512_loadu_si512(query.lo + 2 * j),
+        _mm512_loadu_si512(query.hi + 2 * j + 64), _mm512_loadu_si512(query.lo + 2 * j + 64)};
+    for (size_t r = 0; r < Count; ++r) {
+      const size_t ahead = next[r] * codes.stride + j;
+      _mm_prefetch(reinterpret_cast<const char*>(codes.high + ahead), _MM_HINT_T0);
+      _mm_prefetch(reinterpret_cast<const char*>(codes.low + ahead), _MM_HINT_T0);
+      const size_t at = rows[r] * codes.stride + j;
+      add_line_u8(codes.high + at, codes.low + at, q, &sums[r]);
+    }
+  }
+  for (size_t r = 0; r < Count; ++r) out[r] = join_planes(sums[r].hi, sums[r].lo);
 }
 
 }  // namespace
 
-void avx512vnni_scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+void avx512vnni_scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                             int32_t* out) noexcept {
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
-    const uint8_t* const row = codes + i * stride;
-    __m512i hi0 = _mm512_setzero_si512();
-    __m512i hi1 = hi0;
-    __m512i hi2 = hi0;
-    __m512i hi3 = hi0;
-    __m512i lo0 = hi0;
-    __m512i lo1 = hi0;
-    __m512i lo2 = hi0;
-    __m512i lo3 = hi0;
-    for (size_t j = 0; j < query.dim_padded; j += 64) {
+    const uint8_t* const row = plane + i * stride;
+    __m512i lower0 = _mm512_setzero_si512();
+    __m512i lower1 = lower0;
+    __m512i lower2 = lower0;
+    __m512i lower3 = lower0;
+    __m512i upper0 = lower0;
+    __m512i upper1 = lower0;
+    __m512i upper2 = lower0;
+    __m512i upper3 = lower0;
+    for (size_t j = 0; j < stride; j += 64) {
       // Four lines a step; they are fetched in address order, four rows' worth ahead.
       prefetch(row + 4 * j);
       prefetch(row + 4 * j + 64);
       prefetch(row + 4 * j + 128);
       prefetch(row + 4 * j + 192);
-      const __m512i hi = _mm512_loadu_si512(query.hi + j);
-      const __m512i lo = _mm512_loadu_si512(query.lo + j);
-      const __m512i codes0 = _mm512_loadu_si512(row + j);
-      const __m512i codes1 = _mm512_loadu_si512(row + stride + j);
-      const __m512i codes2 = _mm512_loadu_si512(row + 2 * stride + j);
-      const __m512i codes3 = _mm512_loadu_si512(row + 3 * stride + j);
-      hi0 = _mm512_dpbusd_epi32(hi0, codes0, hi);
-      hi1 = _mm512_dpbusd_epi32(hi1, codes1, hi);
-      hi2 = _mm512_dpbusd_epi32(hi2, codes2, hi);
-      hi3 = _mm512_dpbusd_epi32(hi3, codes3, hi);
-      lo0 = _mm512_dpbusd_epi32(lo0, codes0, lo);
-      lo1 = _mm512_dpbusd_epi32(lo1, codes1, lo);
-      lo2 = _mm512_dpbusd_epi32(lo2, codes2, lo);
-      lo3 = _mm512_dpbusd_epi32(lo3, codes3, lo);
+      const __m512i q0 = _mm512_loadu_si512(query + 2 * j);
+      const __m512i q1 = _mm512_loadu_si512(query + 2 * j + 64);
+      add_line(row + j, q0, q1, &lower0, &upper0);
+      add_line(row + stride + j, q0, q1, &lower1, &upper1);
+      add_line(row + 2 * stride + j, q0, q1, &lower2, &upper2);
+      add_line(row + 3 * stride + j, q0, q1, &lower3, &upper3);
     }
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
-                     sum_lanes(join_planes(hi0, lo0), join_planes(hi1, lo1), join_planes(hi2, lo2),
-                               join_planes(hi3, lo3)));
+                     sum_lanes(join_halves(lower0, upper0), join_halves(lower1, upper1),
+                               join_halves(lower2, upper2), join_halves(lower3, upper3)));
   }
-  for (; i < n; ++i) out[i] = dot_row(codes + i * stride, query);
+  for (; i < n; ++i) out[i] = dot_row_u4(plane + i * stride, stride, query);
+}
+
+void avx512vnni_dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+                          const QueryPlanes& query, int32_t* out) noexcept {
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const uint32_t* const next = positions + (i + 8 <= n ? i + 4 : i);
+    __m512i sums[4];
+    dot_rows_u8<4>(codes, positions + i, next, query, sums);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i),
+                     sum_lanes(sums[0], sums[1], sums[2], sums[3]));
+  }
+  for (; i < n; ++i) {
+    __m512i sum;
+    dot_rows_u8<1>(codes, positions + i, positions + (i + 1 < n ? i + 1 : i), query, &sum);
+    out[i] = _mm512_reduce_add_epi32(sum);
+  }
 }
 
 void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,

@@ -32,7 +32,8 @@ class TierList {
       if (__builtin_cpu_supports("avx512vnni")) {
         vnni_ = kAvx512Kernels;
         vnni_.tier = "avx512vnni";
-        vnni_.scan_dot_u8 = avx512vnni_scan_dot_u8;
+        vnni_.scan_dot_u4 = avx512vnni_scan_dot_u4;
+        vnni_.dot_u8_at = avx512vnni_dot_u8_at;
         // Not every VNNI processor counts bits (Cascade Lake does not).
         if (__builtin_cpu_supports("avx512vpopcntdq")) {
           vnni_.scan_hamming = avx512vpopcnt_scan_hamming;

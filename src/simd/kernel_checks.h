@@ -4,6 +4,7 @@
 // so that neon_selftest_main.cc can run the same checks under an emulator.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -52,7 +53,21 @@ class KernelChecks {
   CheckReport dot_scans() {
     for (const size_t dim : dims()) {
       for (const size_t rows : {size_t{0}, size_t{1}, size_t{3}, size_t{4}, size_t{9}}) {
-        for (const bool extreme : {false, true}) check_dot_scan(dim, rows, extreme);
+        for (const bool extreme : {false, true}) {
+          check_coarse_scan(dim, rows, extreme);
+          check_fine_dots(dim, rows, extreme);
+        }
+      }
+    }
+    return report_;
+  }
+
+  CheckReport codings() {
+    for (const size_t dim : dims()) {
+      for (int kind = 0; kind < kFloatKinds; ++kind) {
+        if (dim == 0 || kind == 3) continue;  // the caller codes finite rows of bounded norm only
+        check_coding(dim, kind);
+        check_rounding(dim, kind);
       }
     }
     return report_;
@@ -187,13 +202,48 @@ class KernelChecks {
     }
   }
 
-  void check_dot_scan(size_t dim, size_t rows, bool extreme) {
-    const size_t stride = padded(dim);
-    Aligned codes(rows * stride);
-    Aligned hi(stride);
-    Aligned lo(stride);
-    Aligned wide(2 * stride);
-    fill_rows(codes.data, rows, dim, extreme);
+  /// Bytes of a row in one plane of 4-bit codes.
+  static size_t plane_stride(size_t dim) { return (dim + 127) / 128 * 64; }
+
+  /// A plane of random codes; what is past the dimension is zero.
+  void fill_plane(uint8_t* plane, size_t rows, size_t dim, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    for (size_t i = 0; i < rows; ++i) {
+      for (size_t j = 0; j < dim; ++j) {
+        uint8_t& byte = plane[i * stride + j / 128 * 64 + j % 64];
+        const int code = extreme ? 15 : uniform(0, 15);
+        byte = static_cast<uint8_t>(j % 128 < 64 ? code : byte | (code << 4));
+      }
+    }
+  }
+
+  void check_coarse_scan(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    Aligned plane(rows * stride);
+    Aligned query(2 * stride);
+    fill_plane(plane.data, rows, dim, extreme);
+    const int sign = uniform(0, 1) == 0 ? -1 : 1;
+    for (size_t j = 0; j < dim; ++j) {
+      query.data[j] = static_cast<uint8_t>(extreme ? sign * 127 : uniform(-127, 127));
+    }
+    const auto* const q = reinterpret_cast<const int8_t*>(query.data);
+    std::vector<int32_t> want(rows + 1, 7);
+    std::vector<int32_t> got(rows + 1, 7);  // the last stays 7: nothing is written past the end
+    kScalarKernels.scan_dot_u4(plane.data, stride, rows, q, want.data());
+    kernels_.scan_dot_u4(plane.data, stride, rows, q, got.data());
+    expect(got == want, "scan_dot_u4 dim " + std::to_string(dim) + " rows " + std::to_string(rows));
+  }
+
+  void check_fine_dots(size_t dim, size_t rows, bool extreme) {
+    const size_t stride = plane_stride(dim);
+    const size_t stored = rows + 3;
+    Aligned high(stored * stride);
+    Aligned low(stored * stride);
+    Aligned hi(2 * stride);
+    Aligned lo(2 * stride);
+    Aligned wide(4 * stride);
+    fill_plane(high.data, stored, dim, extreme);
+    fill_plane(low.data, stored, dim, extreme);
     // The largest magnitude that keeps sum |q| * 255 below 2^31, and never beyond 16 bits.
     const size_t cap = dim == 0 ? 0 : 2147483647 / 255 / dim;
     const int most = static_cast<int>(cap > 32639 ? 32639 : cap);
@@ -201,18 +251,23 @@ class KernelChecks {
     auto* const wide_plane = reinterpret_cast<int16_t*>(wide.data);
     for (size_t j = 0; j < dim; ++j) {
       const int q = extreme ? sign * most : uniform(-most, most);
-      const int low = ((q + 128) & 255) - 128;
+      const int lower = ((q + 128) & 255) - 128;
       wide_plane[j] = static_cast<int16_t>(q);
-      lo.data[j] = static_cast<uint8_t>(low);
-      hi.data[j] = static_cast<uint8_t>((q - low) / 256);
+      lo.data[j] = static_cast<uint8_t>(lower);
+      hi.data[j] = static_cast<uint8_t>((q - lower) / 256);
     }
+    const CodePlanes codes = {high.data, low.data, stride};
     const QueryPlanes planes = {reinterpret_cast<const int8_t*>(hi.data),
-                                reinterpret_cast<const int8_t*>(lo.data), wide_plane, stride};
+                                reinterpret_cast<const int8_t*>(lo.data), wide_plane};
+    std::vector<uint32_t> positions(rows);  // in no order, some twice
+    for (uint32_t& at : positions) {
+      at = static_cast<uint32_t>(uniform(0, static_cast<int>(stored) - 1));
+    }
     std::vector<int32_t> want(rows + 1, 7);
-    std::vector<int32_t> got(rows + 1, 7);  // the last stays 7: nothing is written past the end
-    kScalarKernels.scan_dot_u8(codes.data, stride, rows, planes, want.data());
-    kernels_.scan_dot_u8(codes.data, stride, rows, planes, got.data());
-    expect(got == want, "scan_dot_u8 dim " + std::to_string(dim) + " rows " + std::to_string(rows));
+    std::vector<int32_t> got(rows + 1, 7);
+    kScalarKernels.dot_u8_at(codes, positions.data(), rows, planes, want.data());
+    kernels_.dot_u8_at(codes, positions.data(), rows, planes, got.data());
+    expect(got == want, "dot_u8_at dim " + std::to_string(dim) + " rows " + std::to_string(rows));
   }
 
   void check_byte_scan(size_t dim, size_t rows, bool extreme) {
@@ -273,6 +328,103 @@ class KernelChecks {
            "select_below count " + std::to_string(count) + " kind " + std::to_string(kind));
     if (kind == 5) expect(got.empty(), "select_below keeps rows below -infinity");
     if (kind == 4 && !masked) expect(got.size() == count, "select_below drops below infinity");
+  }
+
+  void check_summary(const CodingRow& row, const std::string& where) {
+    RowSummary want;
+    RowSummary got;
+    kScalarKernels.summarize_f32(row, &want);
+    kernels_.summarize_f32(row, &got);
+    // A tier may fuse the multiplication and the subtraction of x.
+    const double size = std::fabs(want.min) + std::fabs(want.max) + 4;
+    compare(got.min, want.min, size, "summary min" + where);
+    compare(got.max, want.max, size, "summary max" + where);
+    compare(got.norm2, want.norm2, 10 * want.norm2 + 1e-30, "summary norm2" + where);
+    compare(got.fraction, want.fraction, 10 * size * static_cast<double>(row.dim),
+            "summary fraction" + where);
+    expect((got.fraction == 0) == (want.fraction == 0), "summary: whole numbers" + where);
+  }
+
+  void check_coding(size_t dim, int kind) {
+    std::vector<float> values(dim + 1);
+    std::vector<float> origin(dim + 1);
+    const bool integers = kind == 1;
+    for (float& x : values) x = integers ? static_cast<float>(uniform(-9, 99)) : component(kind);
+    for (float& x : origin) x = integers || dim % 2 == 0 ? 0.0F : component(0);
+    const CodingRow row = {values.data() + 1, origin.data() + 1, dim, dim % 3 == 1 ? 0.37 : 1.0};
+    const std::string where = " dim " + std::to_string(dim) + " kind " + std::to_string(kind);
+    check_summary(row, where);
+    RowSummary range;
+    kScalarKernels.summarize_f32(row, &range);
+    const double step = std::max((range.max - range.min) / 255 * 0.9, 1e-38);  // the ends clamp
+    const CodeGrid grid = {range.min, step, 1 / step, range.min + 7.5 * step, 16 * step};
+    Aligned high(plane_stride(dim) + 64);
+    Aligned low(plane_stride(dim) + 64);
+    std::fill_n(high.data, plane_stride(dim) + 64, uint8_t{255});
+    std::fill_n(low.data, plane_stride(dim) + 64, uint8_t{255});
+    CodeLoss got;
+    kernels_.encode_u8(row, grid, high.data, low.data, &got);
+    CodeLoss want;
+    for (size_t j = 0; j < 2 * plane_stride(dim); ++j) {
+      const size_t at = j / 128 * 64 + j % 64;
+      const int shift = j % 128 < 64 ? 0 : 4;
+      const int h = (high.data[at] >> shift) & 15;
+      const int code = 16 * h + ((low.data[at] >> shift) & 15);
+      if (j >= dim) {
+        expect(code == 0, "encode_u8 padding" + where);
+        continue;
+      }
+      const double x = static_cast<double>(row.row[j]) * row.scale - double{row.origin[j]};
+      const double exact = std::min(std::max((x - grid.lo) / step, 0.0), 255.0);
+      expect(std::fabs(exact - code) <= 0.5 + 1e-9, "encode_u8 code" + where);
+      add_squares(x, grid.lo + step * code, &want.fine_lost2, &want.fine_coded2);
+      add_squares(x, grid.scan_lo + grid.scan_step * h, &want.scan_lost2, &want.scan_coded2);
+    }
+    expect(high.data[plane_stride(dim)] == 255 && low.data[plane_stride(dim)] == 255,
+           "encode_u8 writes past the row" + where);
+    // Of what a code loses little is left when x is far greater: x itself is off by 2^-53.
+    const double size = 1e-2 * (want.fine_coded2 + want.scan_coded2 + 1e-30);
+    compare(got.fine_lost2, want.fine_lost2, 10 * want.fine_lost2 + size, "fine lost" + where);
+    compare(got.scan_lost2, want.scan_lost2, 10 * want.scan_lost2 + size, "scan lost" + where);
+    compare(got.fine_coded2, want.fine_coded2, 10 * want.fine_coded2 + size, "fine kept" + where);
+    compare(got.scan_coded2, want.scan_coded2, 10 * want.scan_coded2 + size, "scan kept" + where);
+  }
+
+  static void add_squares(double x, double decoded, double* lost2, double* coded2) {
+    *lost2 += (x - decoded) * (x - decoded);
+    *coded2 += decoded * decoded;
+  }
+
+  void check_rounding(size_t dim, int kind) {
+    std::vector<double> x(dim);
+    double largest = 0;
+    for (double& value : x) {
+      value = component(kind);
+      largest = std::max(largest, std::fabs(value));
+    }
+    const std::string where = " dim " + std::to_string(dim) + " kind " + std::to_string(kind);
+    for (const double most : {127.0, 32639.0}) {
+      const double unit = std::max(largest / most * (1 + 1e-12), 1e-38);
+      std::vector<int16_t> got(dim + 1, 7);  // the last stays 7
+      RoundingSums sums;
+      kernels_.round_to_units(x.data(), dim, unit, got.data(), &sums);
+      expect(got[dim] == 7, "round_to_units writes past the end" + where);
+      RoundingSums want;
+      double magnitude = 0;
+      for (size_t j = 0; j < dim; ++j) {
+        const double n = got[j];
+        expect(std::fabs(x[j] / unit - n) <= 0.5 + 1e-9 && std::fabs(n) <= most,
+               "round_to_units" + where);
+        want.sum += n;
+        want.square += n * n;
+        want.lost2 += (x[j] - unit * n) * (x[j] - unit * n);
+        magnitude += std::fabs(n);
+      }
+      compare(sums.sum, want.sum, magnitude, "rounding sum" + where);
+      compare(sums.square, want.square, want.square, "rounding square" + where);
+      compare(sums.lost2, want.lost2, 10 * want.lost2 + 1e-2 * unit * unit * want.square,
+              "rounding lost" + where);
+    }
   }
 
   const Kernels& kernels_;  // must outlive this

@@ -26,14 +26,23 @@ namespace loci::simd {
 /// Rows of codes are padded with zero bytes to a multiple of this.
 inline constexpr size_t kRowAlignment = 64;
 
+/// Rows of codes of 8 bits a component, c = 16 * high + low, as two planes of 4 bits. A plane has
+/// `stride` bytes a row, a multiple of 64, for 2 * stride components: within each 64 bytes, byte b
+/// holds component b of their 128 in its low half and component b + 64 in its high half. What is
+/// past the dimension is zero.
+struct CodePlanes {
+  const uint8_t* high = nullptr;
+  const uint8_t* low = nullptr;
+  size_t stride = 0;
+};
+
 /// A query of signed 16-bit integers q[j] = 256 * hi[j] + lo[j], in the three forms that the tiers
-/// want. Each plane is 64-byte aligned and padded with zeros to dim_padded, a multiple of 64.
-/// The maker keeps sum |q[j]| * 255 < 2^31, so that no dot product overflows.
+/// want. Each plane is 64-byte aligned and padded with zeros to 2 * stride of the codes. The maker
+/// keeps sum |q[j]| * 255 < 2^31, so that no dot product overflows.
 struct QueryPlanes {
   const int8_t* hi = nullptr;
   const int8_t* lo = nullptr;
   const int16_t* wide = nullptr;
-  size_t dim_padded = 0;
 };
 
 /// A run of rows for select_below: what was scanned, and the rows' parameters as parallel arrays.
@@ -60,6 +69,47 @@ struct SelectQuery {
   float aux_weight = 0;
 };
 
+/// A row to be coded: x[j] = scale * row[j] - origin[j].
+struct CodingRow {
+  const float* row = nullptr;
+  const float* origin = nullptr;
+  size_t dim = 0;
+  double scale = 1;
+};
+
+/// Of x: extremes (0 when dim is 0), sum of squares, and how far it is from whole numbers in all
+/// (0 exactly when all components are whole and below 2^51 in size).
+struct RowSummary {
+  double min = 0;
+  double max = 0;
+  double norm2 = 0;
+  double fraction = 0;
+};
+
+/// 8-bit codes stand for lo + step * c, their upper halves for scan_lo + scan_step * h.
+struct CodeGrid {
+  double lo = 0;
+  double step = 1;
+  double inverse = 1;  ///< 1 / step
+  double scan_lo = 0;
+  double scan_step = 1;
+};
+
+/// Sums of squares: of what codes lose, and of what they stand for.
+struct CodeLoss {
+  double fine_lost2 = 0;
+  double fine_coded2 = 0;
+  double scan_lost2 = 0;
+  double scan_coded2 = 0;
+};
+
+/// Of n, the integers that a vector x was rounded to: sum n, sum n^2, sum (x - unit * n)^2.
+struct RoundingSums {
+  double sum = 0;
+  double square = 0;
+  double lost2 = 0;
+};
+
 /// Kernels of one tier. All are pure, noexcept and take unaligned float pointers; code rows start
 /// at multiples of kRowAlignment bytes. `n` and `dim` may be 0.
 struct Kernels {
@@ -71,9 +121,13 @@ struct Kernels {
   double (*dot_f32)(const float* a, const float* b, size_t dim) noexcept;
   double (*l1_f32)(const float* a, const float* b, size_t dim) noexcept;
 
-  /// out[i] = sum over j of codes[i * stride + j] * q[j], exact. stride == q.dim_padded.
-  void (*scan_dot_u8)(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+  /// out[i] = sum over j of h[i][j] * query[j], exact, h being one plane of 4-bit codes (see
+  /// CodePlanes); `query` has 2 * stride components, padded with zeros, -127..127.
+  void (*scan_dot_u4)(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                       int32_t* out) noexcept;
+  /// out[i] = sum over j of c[j] * q[j], exact, c being the 8-bit codes of row positions[i].
+  void (*dot_u8_at)(const CodePlanes& codes, const uint32_t* positions, size_t n,
+                    const QueryPlanes& query, int32_t* out) noexcept;
   /// out[i] = sum over j of |codes[i * stride + j] - query[j]|, exact; `query` is padded as a row.
   void (*scan_sad_u8)(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
                       int32_t* out) noexcept;
@@ -85,6 +139,18 @@ struct Kernels {
   /// either test of SelectQuery; returns how many. A NaN in a test never drops a row. `out` has
   /// room for count + 16: tiers may write past what they return. Rounding may differ by tier.
   size_t (*select_below)(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept;
+
+  /// Sums in double, off by less than 1e-12 of the sum of magnitudes. A NaN may be missing in the
+  /// extremes, not in norm2.
+  void (*summarize_f32)(const CodingRow& row, RowSummary* out) noexcept;
+  /// Codes a finite row: c = (x - lo) * inverse rounded to nearest, within 0..255, into both planes
+  /// (see CodePlanes), whose bytes are all written. A tie may go either way by tier; the loss is
+  /// that of the codes written, off by less than 1e-12 of itself.
+  void (*encode_u8)(const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_t* low,
+                    CodeLoss* loss) noexcept;
+  /// out[j] = x[j] / unit rounded to nearest; the maker keeps |x[j]| / unit <= 32,639.
+  void (*round_to_units)(const double* x, size_t dim, double unit, int16_t* out,
+                         RoundingSums* result) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.
@@ -92,8 +158,10 @@ extern const Kernels kScalarKernels;
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
 extern const Kernels kNeonKernels;
-void avx512vnni_scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+void avx512vnni_scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                             int32_t* out) noexcept;
+void avx512vnni_dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+                          const QueryPlanes& query, int32_t* out) noexcept;
 void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
                                 int32_t* out) noexcept;
 

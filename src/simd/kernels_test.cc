@@ -26,7 +26,10 @@ TEST_P(KernelsTest, NanAndInfinityComeOutAsInScalar) {
   expect_clean(KernelChecks(*GetParam()).special_floats(), 3000);
 }
 TEST_P(KernelsTest, DotScanIsExact) {
-  expect_clean(KernelChecks(*GetParam()).dot_scans(), size_t{138} * 5 * 2);
+  expect_clean(KernelChecks(*GetParam()).dot_scans(), size_t{138} * 5 * 2 * 2);
+}
+TEST_P(KernelsTest, CodesAreNearestAndLossesTheirs) {
+  expect_clean(KernelChecks(*GetParam()).codings(), size_t{137} * 4 * 20);
 }
 TEST_P(KernelsTest, SadAndHammingScansAreExact) {
   expect_clean(KernelChecks(*GetParam()).byte_scans(), size_t{138} * 3 * 2 * 2);
@@ -48,15 +51,39 @@ TEST(ScalarKernelsTest, KnownValues) {
   EXPECT_EQ(kScalarKernels.l1_f32(a, b, 3), 3 + 8 + 11);
   const uint8_t codes[] = {1, 2, 255, 0};
   const uint8_t query[] = {0, 7, 250, 1};
-  const int16_t wide[] = {-3, 10, 100, 9};
-  const QueryPlanes planes = {nullptr, nullptr, wide, 4};
   int32_t out = 0;
-  kScalarKernels.scan_dot_u8(codes, 4, 1, planes, &out);
-  EXPECT_EQ(out, -3 + 20 + 25500);
   kScalarKernels.scan_sad_u8(codes, 4, 1, query, &out);
   EXPECT_EQ(out, 1 + 5 + 5 + 1);
   kScalarKernels.scan_hamming(codes, 4, 1, query, &out);
   EXPECT_EQ(out, 1 + 2 + 2 + 1);
+}
+
+TEST(ScalarKernelsTest, PlanesAreReadAsDocumented) {
+  // Of 128 components, numbers 1, 63, 64 and 127 have codes 0x21, 0x43, 0x65 and 0x87.
+  uint8_t high[128] = {};
+  uint8_t low[128] = {};
+  high[64 + 1] = 2;
+  low[64 + 1] = 1;
+  high[64 + 63] = 4 | (8 << 4);
+  low[64 + 63] = 3 | (7 << 4);
+  high[64 + 0] = 6 << 4;
+  low[64 + 0] = 5 << 4;
+  int8_t coarse[128] = {};
+  int16_t wide[128] = {};
+  const size_t set[] = {1, 63, 64, 127};
+  const int16_t values[] = {-3, 100, 9, -77};
+  for (size_t i = 0; i < 4; ++i) {
+    wide[set[i]] = values[i];
+    coarse[set[i]] = static_cast<int8_t>(values[i]);
+  }
+  int32_t out[2] = {};
+  kScalarKernels.scan_dot_u4(high, 64, 2, coarse, out);
+  EXPECT_EQ(out[0], 0);
+  EXPECT_EQ(out[1], 2 * -3 + 4 * 100 + 6 * 9 + 8 * -77);
+  const uint32_t positions[] = {1, 0};
+  kScalarKernels.dot_u8_at({high, low, 64}, positions, 2, {nullptr, nullptr, wide}, out);
+  EXPECT_EQ(out[0], 0x21 * -3 + 0x43 * 100 + 0x65 * 9 + 0x87 * -77);
+  EXPECT_EQ(out[1], 0);
 }
 
 // A checker that cannot fail would prove nothing: give it a kernel with one wrong result.
@@ -64,12 +91,23 @@ TEST(KernelChecksTest, SeeAWrongKernel) {
   Kernels wrong = kScalarKernels;
   wrong.dot_f32 = kScalarKernels.l1_f32;
   wrong.scan_hamming = kScalarKernels.scan_sad_u8;
+  wrong.dot_u8_at = [](const CodePlanes&, const uint32_t*, size_t n, const QueryPlanes&,
+                       int32_t* out) noexcept {
+    for (size_t i = 0; i < n; ++i) out[i] = 0;
+  };
+  wrong.encode_u8 = [](const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_t* low,
+                       CodeLoss* loss) noexcept {
+    kScalarKernels.encode_u8(row, grid, high, low, loss);
+    loss->scan_lost2 *= 1 - 1e-9;
+  };
   wrong.select_below = [](const SelectRows&, const SelectQuery&, uint32_t*) noexcept {
     return size_t{0};
   };
   EXPECT_NE(KernelChecks(wrong).floats().failure, "");
   EXPECT_NE(KernelChecks(wrong).byte_scans().failure, "");
+  EXPECT_NE(KernelChecks(wrong).dot_scans().failure, "");
   EXPECT_NE(KernelChecks(wrong).selections().failure, "");
+  EXPECT_NE(KernelChecks(wrong).codings().failure, "");
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NEON, which every AArch64 processor has: no dispatch, no target region. Codes are widened to
-// 16 bits and multiplied by vmlal_s16 with the 16-bit query into 32-bit sums; the bound on the
-// query (kernels.h) keeps the whole sum in 32 bits. Tested by neon_selftest_main.cc under an
-// emulator.
+// NEON, which every AArch64 processor has: no dispatch, no target region. 4-bit codes are
+// multiplied with the 8-bit query by vmlal_s8 into 16-bit sums. 8-bit codes are put together from
+// their planes, widened to 16 bits and multiplied by vmlal_s16 with the 16-bit query into 32-bit
+// sums; the bound on the query (kernels.h) keeps the whole sum in 32 bits. Tested by
+// neon_selftest_main.cc under an emulator.
 #if defined(__aarch64__)
 
 #include <arm_neon.h>
@@ -11,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#define LOCI_CODING_LANES 2
+#include "simd/coding.h"
 #include "simd/kernels.h"
 
 namespace loci::simd {
@@ -74,27 +77,66 @@ double l1_f32(const float* a, const float* b, size_t dim) noexcept {
   return sum;
 }
 
-void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+/// The products of 16 codes of 4 bits; eight such sums, at most 16 * 15 * 127 in all, fit 16 bits.
+int16x8_t add_products(int16x8_t sum, uint8x16_t codes, const int8_t* query) noexcept {
+  const int8x16_t c = vreinterpretq_s8_u8(codes);
+  const int8x16_t q = vld1q_s8(query);
+  sum = vmlal_s8(sum, vget_low_s8(c), vget_low_s8(q));
+  return vmlal_high_s8(sum, c, q);
+}
+
+void scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                  int32_t* out) noexcept {
+  const uint8x16_t nibble = vdupq_n_u8(15);
   for (size_t i = 0; i < n; ++i) {
-    const uint8_t* const row = codes + i * stride;
-    int32x4_t sum0 = vdupq_n_s32(0);
-    int32x4_t sum1 = sum0;
-    int32x4_t sum2 = sum0;
-    int32x4_t sum3 = sum0;
-    for (size_t j = 0; j < query.dim_padded; j += 16) {
-      if (j % 64 == 0) __builtin_prefetch(row + j + kPrefetchBytes);
-      const uint8x16_t code = vld1q_u8(row + j);
-      const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(code)));
-      const int16x8_t high = vreinterpretq_s16_u16(vmovl_high_u8(code));
-      const int16x8_t q0 = vld1q_s16(query.wide + j);
-      const int16x8_t q1 = vld1q_s16(query.wide + j + 8);
-      sum0 = vmlal_s16(sum0, vget_low_s16(low), vget_low_s16(q0));
-      sum1 = vmlal_high_s16(sum1, low, q0);
-      sum2 = vmlal_s16(sum2, vget_low_s16(high), vget_low_s16(q1));
-      sum3 = vmlal_high_s16(sum3, high, q1);
+    const uint8_t* const row = plane + i * stride;
+    int32x4_t sum = vdupq_n_s32(0);
+    for (size_t j = 0; j < stride; j += 64) {
+      __builtin_prefetch(row + j + kPrefetchBytes);
+      int16x8_t lower = vdupq_n_s16(0);
+      int16x8_t upper = lower;
+      for (size_t b = 0; b < 64; b += 16) {
+        const uint8x16_t codes = vld1q_u8(row + j + b);
+        lower = add_products(lower, vandq_u8(codes, nibble), query + 2 * j + b);
+        upper = add_products(upper, vshrq_n_u8(codes, 4), query + 2 * j + 64 + b);
+      }
+      sum = vpadalq_s16(vpadalq_s16(sum, lower), upper);
     }
-    out[i] = vaddvq_s32(vaddq_s32(vaddq_s32(sum0, sum1), vaddq_s32(sum2, sum3)));
+    out[i] = vaddvq_s32(sum);
+  }
+}
+
+/// Adds the products of 16 codes of 8 bits, into four sums.
+void add_wide_products(uint8x16_t codes, const int16_t* query, int32x4_t* sums) noexcept {
+  const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
+  const int16x8_t high = vreinterpretq_s16_u16(vmovl_high_u8(codes));
+  const int16x8_t q0 = vld1q_s16(query);
+  const int16x8_t q1 = vld1q_s16(query + 8);
+  sums[0] = vmlal_s16(sums[0], vget_low_s16(low), vget_low_s16(q0));
+  sums[1] = vmlal_high_s16(sums[1], low, q0);
+  sums[2] = vmlal_s16(sums[2], vget_low_s16(high), vget_low_s16(q1));
+  sums[3] = vmlal_high_s16(sums[3], high, q1);
+}
+
+void dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+               const QueryPlanes& query, int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const uint8_t* const high = codes.high + positions[i] * codes.stride;
+    const uint8_t* const low = codes.low + positions[i] * codes.stride;
+    const size_t next = positions[i + 2 < n ? i + 2 : i] * codes.stride;
+    int32x4_t sums[4] = {vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0), vdupq_n_s32(0)};
+    for (size_t j = 0; j < codes.stride; j += 16) {
+      if (j % 64 == 0) {
+        __builtin_prefetch(codes.high + next + j);
+        __builtin_prefetch(codes.low + next + j);
+      }
+      const uint8x16_t h = vld1q_u8(high + j);
+      const uint8x16_t l = vld1q_u8(low + j);
+      const int16_t* const q = query.wide + 2 * (j / 64 * 64) + j % 64;
+      add_wide_products(vsliq_n_u8(l, h, 4), q, sums);
+      add_wide_products(vsriq_n_u8(h, l, 4), q + 64, sums);
+    }
+    out[i] = vaddvq_s32(vaddq_s32(vaddq_s32(sums[0], sums[1]), vaddq_s32(sums[2], sums[3])));
   }
 }
 
@@ -175,8 +217,9 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
 
 }  // namespace
 
-const Kernels kNeonKernels = {"neon",      l2sq_f32,    dot_f32,      l1_f32,
-                              scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+const Kernels kNeonKernels = {"neon",       l2sq_f32,      dot_f32,     l1_f32,
+                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                              select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd
 

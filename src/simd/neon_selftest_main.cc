@@ -26,6 +26,7 @@ int main() {
   good = show("floats", KernelChecks(neon).floats(), &total) && good;
   good = show("special floats", KernelChecks(neon).special_floats(), &total) && good;
   good = show("dot scan", KernelChecks(neon).dot_scans(), &total) && good;
+  good = show("coding", KernelChecks(neon).codings(), &total) && good;
   good = show("byte scans", KernelChecks(neon).byte_scans(), &total) && good;
   good = show("selection", KernelChecks(neon).selections(), &total) && good;
   std::printf("neon: %zu checks, %s\n", total, good ? "all passed" : "FAILED");

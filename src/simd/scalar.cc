@@ -34,12 +34,31 @@ double l1_f32(const float* a, const float* b, size_t dim) noexcept {
   return sum;
 }
 
-void scan_dot_u8(const uint8_t* codes, size_t stride, size_t n, const QueryPlanes& query,
+/// Component j of a row of one plane (see CodePlanes).
+int32_t half_byte(const uint8_t* row, size_t j) noexcept {
+  const uint8_t byte = row[j / 128 * 64 + j % 64];
+  return j % 128 < 64 ? byte & 15 : byte >> 4;
+}
+
+void scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                  int32_t* out) noexcept {
   for (size_t i = 0; i < n; ++i) {
-    const uint8_t* const row = codes + i * stride;
+    const uint8_t* const row = plane + i * stride;
+    int32_t sum = 0;  // at most 8192 * 15 * 127
+    for (size_t j = 0; j < 2 * stride; ++j) sum += half_byte(row, j) * query[j];
+    out[i] = sum;
+  }
+}
+
+void dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
+               const QueryPlanes& query, int32_t* out) noexcept {
+  for (size_t i = 0; i < n; ++i) {
+    const size_t at = positions[i] * codes.stride;
     int64_t sum = 0;
-    for (size_t j = 0; j < query.dim_padded; ++j) sum += int64_t{row[j]} * query.wide[j];
+    for (size_t j = 0; j < 2 * codes.stride; ++j) {
+      const int32_t code = 16 * half_byte(codes.high + at, j) + half_byte(codes.low + at, j);
+      sum += int64_t{code} * query.wide[j];
+    }
     out[i] = static_cast<int32_t>(sum);
   }
 }
@@ -86,9 +105,64 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found;
 }
 
+double target(const CodingRow& row, size_t j) noexcept {
+  return static_cast<double>(row.row[j]) * row.scale - static_cast<double>(row.origin[j]);
+}
+
+void summarize_f32(const CodingRow& row, RowSummary* out) noexcept {
+  *out = {};
+  for (size_t j = 0; j < row.dim; ++j) {
+    const double x = target(row, j);
+    if (j == 0 || x < out->min) out->min = x;
+    if (j == 0 || x > out->max) out->max = x;
+    out->norm2 += x * x;
+    // Adding and taking away 1.5 * 2^52 rounds what is below 2^51 to a whole number.
+    const double off = x - ((x + 0x1.8p52) - 0x1.8p52);
+    out->fraction += off < 0 ? -off : off;
+  }
+}
+
+void encode_u8(const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_t* low,
+               CodeLoss* loss) noexcept {
+  *loss = {};
+  for (size_t b = 0; b < (row.dim + 127) / 128 * 64; ++b) high[b] = low[b] = 0;
+  for (size_t j = 0; j < row.dim; ++j) {
+    const double x = target(row, j);
+    double rounded = (x - grid.lo) * grid.inverse + 0.5;
+    rounded = rounded > 0 ? rounded : 0;
+    rounded = rounded < 255 ? rounded : 255;
+    const int code = static_cast<int>(rounded);
+    const double fine = grid.lo + grid.step * code;
+    const double scan = grid.scan_lo + grid.scan_step * (code >> 4);
+    loss->fine_lost2 += (x - fine) * (x - fine);
+    loss->fine_coded2 += fine * fine;
+    loss->scan_lost2 += (x - scan) * (x - scan);
+    loss->scan_coded2 += scan * scan;
+    const size_t at = j / 128 * 64 + j % 64;
+    const int shift = j % 128 < 64 ? 0 : 4;
+    high[at] = static_cast<uint8_t>(high[at] | ((code >> 4) << shift));
+    low[at] = static_cast<uint8_t>(low[at] | ((code & 15) << shift));
+  }
+}
+
+void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
+                    RoundingSums* result) noexcept {
+  *result = {};
+  const double inverse = 1 / unit;
+  for (size_t j = 0; j < dim; ++j) {
+    const int integer = static_cast<int>(x[j] * inverse + (x[j] < 0 ? -0.5 : 0.5));
+    const double n = integer;
+    out[j] = static_cast<int16_t>(integer);
+    result->sum += n;
+    result->square += n * n;
+    result->lost2 += (x[j] - unit * n) * (x[j] - unit * n);
+  }
+}
+
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",    l2sq_f32,    dot_f32,      l1_f32,
-                                scan_dot_u8, scan_sad_u8, scan_hamming, select_below};
+const Kernels kScalarKernels = {"scalar",     l2sq_f32,      dot_f32,     l1_f32,
+                                scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
+                                select_below, summarize_f32, encode_u8,   round_to_units};
 
 }  // namespace loci::simd

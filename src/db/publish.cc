@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When a snapshot is written, and from what.
+//
+// It is written from the shared image, which is what every search of this process reads, while the
+// image is held against change but not against reading. Meanwhile searches go on; one that finds
+// newer rows scans those apart (SharedImage::being_written). Publication runs between operations,
+// on connections of its own: never inside a caller's transaction.
+//
+// When: after a search that found many rows changed since the last snapshot (it has just paid for
+// reading them; the snapshot spares the next process that), after a write when this process has
+// written very many, and when the database is closed. What is "many": is_long().
+//
+// Tested by tests/snapshot_test.cc.
+#include <utility>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "db/database_impl.h"
+
+namespace loci::db {
+namespace {
+
+/// A process that only writes has no image yet and must read all rows for one: seldom.
+constexpr int64_t kManyWritten = 200000;
+
+/// What a snapshot is written from: the shared image, held.
+struct Held {
+  std::shared_ptr<SharedImage> image;
+  std::optional<ImageView> view;
+  index::SnapshotRoot root;
+  size_t tail = 0;
+  bool rooted = false;
+};
+
+bool is_due(const Held& held, DatabaseImpl::Publish when) {
+  switch (when) {
+    case DatabaseImpl::Publish::kAnyway:
+      return true;
+    case DatabaseImpl::Publish::kIfChanged:
+      return held.tail > 0 || !held.rooted;
+    case DatabaseImpl::Publish::kIfLong:
+      break;
+  }
+  return is_long(held.tail, static_cast<size_t>(held.root.rows));
+}
+
+/// Says while it lives that the image is being written.
+class BeingWritten {
+ public:
+  explicit BeingWritten(SharedImage& image) : image_(image) { image_.being_written = true; }
+  BeingWritten(const BeingWritten&) = delete;
+  BeingWritten& operator=(const BeingWritten&) = delete;
+  ~BeingWritten() { image_.being_written = false; }
+
+ private:
+  SharedImage& image_;  // must outlive this
+};
+
+}  // namespace
+
+Status DatabaseImpl::publish(std::string_view name, Publish when) {
+  if (!snapshots_.off().empty() || connections_->read_only()) return {};
+  if (connections_->thread_holds_writer()) {
+    return Status::failed_precondition(base::str_cat(
+        "collection '", name, "': a snapshot cannot be written inside a transaction"));
+  }
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots_.try_lock());
+  if (right == nullptr) return {};  // another program is at it
+  Held held;
+  LOCI_RETURN_IF_ERROR(read_source(
+      name,
+      [&](sqlite::Connection& connection, const CatalogEntry& entry,
+          const Snapshot& snapshot) -> Status {
+        if (!entry.attached) return {};  // its log has gaps: no position can be named
+        LOCI_ASSIGN_OR_RETURN(held.view, image_view(connection, entry, snapshot));
+        if (!held.view.has_value() || held.view->whole() == nullptr) return {};
+        LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+        LOCI_ASSIGN_OR_RETURN(const auto last, store::find_snapshot(connection, entry.source.id));
+        LOCI_ASSIGN_OR_RETURN(held.root.database, store::database_uuid(connection));
+        held.image = entry.image;
+        held.root.source = entry.source.id;
+        held.root.generation = last.has_value() ? last->generation + 1 : 1;
+        held.root.scn = newest.scn;
+        held.root.token = newest.token;
+        held.root.rows = held.view->rows();
+        held.root.layout = index::Image::layout_hash(
+            ImageReader(entry.source, metric_lookup_, snapshots_).layout());
+        held.tail = held.view->tail();
+        held.rooted = held.view->rooted();
+        return {};
+      }));
+  // Moved on by another thread just now: its search will ask again.
+  if (held.image == nullptr || !is_due(held, when)) return {};
+  Result<store::SnapshotRecord> record = Status::internal("not written");
+  {
+    const BeingWritten mark(*held.image);
+    record = snapshots_.write(
+        held.root, [&](index::SnapshotWriter& out) { return held.view->whole()->save(out); },
+        [&] { held.view.reset(); });
+  }
+  if (!record.has_value()) return record.error();
+  LOCI_RETURN_IF_ERROR(snapshots_.record(*record));
+  held.image->rows_written = 0;
+  const base::WriterLock lock(held.image->mu);
+  held.image->tail -= std::min(held.image->tail, held.tail);
+  held.image->rooted = true;
+  return {};
+}
+
+void DatabaseImpl::publish_quietly(std::string_view name, Publish when) noexcept {
+  const Status status = publish(name, when);
+  if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
+  base::log(LogLevel::kWarning,
+            base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
+}
+
+void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {
+  if (!image.wants_snapshot || connections_->thread_holds_writer()) return;
+  if (image.wants_snapshot.exchange(false)) publish_quietly(name, Publish::kIfLong);
+}
+
+void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64_t rows) {
+  const int64_t written = image.rows_written += rows;
+  if (written < kManyWritten || connections_->thread_holds_writer()) return;
+  image.rows_written = 0;
+  publish_quietly(name, Publish::kIfLong);
+}
+
+DatabaseImpl::~DatabaseImpl() {
+  for (const EntryPtr& entry : catalog_.last_known()) {
+    const bool due = entry->image->wants_snapshot ||
+                     entry->image->rows_written >= static_cast<int64_t>(kLongTail);
+    if (due) publish_quietly(entry->source.spec.name, Publish::kIfLong);
+  }
+}
+
+}  // namespace loci::db

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Snapshots are derived: whatever happens to them, the rows are in the database. So a reader asks
+// the database, in its own read snapshot, which file counts; opens it by that name; and takes it
+// only if its root is the one recorded. Everything else is no snapshot, and the rows are read.
+//
+// A file is named by its root's random id and written once. The steps of making one:
+//   1. write ID.making (segments, table, root) and sync it;
+//   2. rename it to ID.snapshot and sync the folder;
+//   3. record it in loci_followers, in a transaction with synchronous=FULL that first looks whether
+//      the log entry that it stands on is (still) there;
+//   4. remove the files that no record names.
+// A crash before 3 leaves a file that nobody knows; the next maker removes it in step 4. After 3
+// the file is on disk for sure. A power loss that sets the database back (synchronous=NORMAL) sets
+// the record back with the rows, and the older file is still there unless step 4 took it: then the
+// rows are read.
+//
+// Locks. A maker holds an exclusive lock on the file `lock`, which is only ever tried for. Readers
+// need none: a file is never changed under its name, and what a reader has mapped stays when the
+// name is taken away. (When files are changed in place one day, readers must say what they use.)
+// Step 3 waits for SQLite's write lock for a moment at most, and nobody who has that one waits for
+// ours.
+//
+// Tested by tests/snapshot_test.cc.
+#include "db/snapshots.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace loci::db {
+namespace {
+
+constexpr std::string_view kSuffix = ".snapshot";
+constexpr std::string_view kMaking = ".making";
+constexpr int kRecordWaitMs = 250;
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+index::SnapshotRoot root_of(const store::SnapshotRecord& record) {
+  index::SnapshotRoot root;
+  root.database = record.database;
+  root.id = record.root;
+  root.source = record.source;
+  root.generation = record.generation;
+  root.scn = record.position.scn;
+  root.token = record.position.token;
+  return root;
+}
+
+}  // namespace
+
+Snapshots::Snapshots(base::FileSystem& files, std::string path, const DatabaseOptions& options)
+    : files_(files),
+      path_(std::move(path)),
+      folder_(path_ + "-loci"),
+      recorder_options_{.create = false, .full_sync = true, .busy_timeout_ms = kRecordWaitMs},
+      busy_timeout_ms_(options.busy_timeout_ms),
+      off_(why_off(options)) {
+  // On a network file system a mapping may not see what others write, or fail when read.
+  const auto on_network = [&] {
+    const Result<bool> network = files_.is_network(base::parent_directory(path_));
+    return !network.has_value() || *network;
+  };
+  if (!options.snapshot_mmap || (off_.empty() && on_network())) {
+    access_ = index::SnapshotFile::Access::kRead;
+  }
+}
+
+std::string Snapshots::why_off(const DatabaseOptions& options) const {
+  if (path_.empty()) return "the database is in memory";
+  if (options.snapshot == SnapshotMode::kMemory) return "the option snapshot is 'memory'";
+  return {};
+}
+
+std::string Snapshots::file_of(const index::SnapshotId& id) const {
+  return base::str_cat(folder_, "/", index::snapshot_file_name(id));
+}
+
+Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open(sqlite::Connection& connection,
+                                                             int64_t source) {
+  const std::shared_ptr<index::SnapshotFile> none;
+  if (!off_.empty()) return none;
+  LOCI_ASSIGN_OR_RETURN(const std::optional<store::SnapshotRecord> record,
+                        store::find_snapshot(connection, source));
+  if (!record.has_value()) return none;
+  {
+    const base::MutexLock lock(mu_);
+    if (distrusted_.count(record->root) != 0) return none;
+  }
+  LOCI_ASSIGN_OR_RETURN(const auto database, store::database_uuid(connection));
+  if (database != record->database) return none;  // a record copied in from another file
+  Result<std::shared_ptr<index::SnapshotFile>> file = index::SnapshotFile::open(
+      files_, file_of(record->root), root_of(*record), record->checksum, access_);
+  if (file.has_value()) return file;
+  // A copy of the database without its folder is nothing to speak of.
+  const bool absent = file.error().code() == StatusCode::kNotFound;
+  base::log(absent ? LogLevel::kInfo : LogLevel::kWarning,
+            base::str_cat(file.error().message(), "; the rows are read instead"));
+  return none;
+}
+
+void Snapshots::distrust(const index::SnapshotFile& file, const Status& why) {
+  base::log(LogLevel::kWarning, base::str_cat(why.message(), "; the rows are read instead"));
+  const base::MutexLock lock(mu_);
+  distrusted_.insert(file.root().id);
+}
+
+Status Snapshots::like_the_database(const std::string& path, bool folder) {
+  LOCI_ASSIGN_OR_RETURN(const base::FileInfo database, files_.info(path_));
+  LOCI_ASSIGN_OR_RETURN(const base::FileInfo made, files_.info(path));
+  // Who may read a file may pass through its folder.
+  const uint32_t pass = folder ? (database.mode & 0444U) >> 2U : 0U;
+  const uint32_t mode = (database.mode & 0666U) | pass;
+  if ((made.mode & 0777U) != mode) LOCI_RETURN_IF_ERROR(files_.set_mode(path, mode));
+  if (made.owner == database.owner && made.group == database.group) return {};
+  // Only root may give files away; anybody else owns what it makes, as with SQLite's own -wal.
+  files_.set_owner(path, database.owner, database.group).ignore();
+  return {};
+}
+
+Status Snapshots::make_folder() {
+  LOCI_ASSIGN_OR_RETURN(const bool there, files_.exists(folder_));
+  if (there) return {};
+  LOCI_RETURN_IF_ERROR(files_.make_directories(folder_, 0700));
+  LOCI_RETURN_IF_ERROR(like_the_database(folder_, true));
+  return files_.sync_directory(base::parent_directory(folder_));
+}
+
+Result<std::unique_ptr<base::File>> Snapshots::try_lock() {
+  LOCI_RETURN_IF_ERROR(make_folder());
+  const std::string path = folder_ + "/lock";
+  LOCI_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file,
+                        files_.open(path, base::OpenMode::kCreate, 0600));
+  LOCI_RETURN_IF_ERROR(like_the_database(path, false));
+  const Status locked = file->try_lock(base::LockKind::kExclusive, 0, 1);
+  if (locked.code() == StatusCode::kBusy) return std::unique_ptr<base::File>();
+  LOCI_RETURN_IF_ERROR(locked);
+  return file;
+}
+
+Result<std::unique_ptr<base::File>> Snapshots::lock_for_purge() {
+  if (!off_.empty()) {
+    LOCI_ASSIGN_OR_RETURN(const bool there,
+                          path_.empty() ? Result<bool>(false) : files_.exists(folder_));
+    if (!there) return std::unique_ptr<base::File>();
+  }
+  const int64_t start_ns = base::monotonic_ns();
+  for (;;) {
+    LOCI_ASSIGN_OR_RETURN(std::unique_ptr<base::File> file, try_lock());
+    if (file != nullptr) return file;
+    if (base::monotonic_ns() - start_ns > busy_timeout_ms_ * int64_t{1000000}) {
+      return Status::busy(base::str_cat("'", folder_, "': another program has been writing a ",
+                                        "snapshot for ", busy_timeout_ms_, " ms"));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+Status Snapshots::sync_and_name(base::File& file, const std::string& made,
+                                const index::SnapshotId& id) {
+  LOCI_RETURN_IF_ERROR(file.sync());
+  LOCI_RETURN_IF_ERROR(like_the_database(made, false));
+  LOCI_RETURN_IF_ERROR(files_.rename(made, file_of(id)));
+  return files_.sync_directory(folder_);
+}
+
+Result<store::SnapshotRecord> Snapshots::write(
+    index::SnapshotRoot root, const std::function<Status(index::SnapshotWriter&)>& fill,
+    const std::function<void()>& written) {
+  base::random_bytes(root.id);
+  const std::string made = base::str_cat(folder_, "/", base::to_hex(root.id), kMaking);
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
+                        files_.open(made, base::OpenMode::kCreateNew, 0600));
+  index::SnapshotWriter writer(*file, root);
+  Status status = fill(writer);
+  Result<uint64_t> checksum = status.ok() ? writer.finish() : Result<uint64_t>(status);
+  written();
+  status = checksum.has_value() ? sync_and_name(*file, made, root.id) : checksum.error();
+  if (!status.ok()) {
+    files_.remove_file(made).ignore();
+    return status;
+  }
+  store::SnapshotRecord record;
+  record.source = root.source;
+  record.database = root.database;
+  record.root = root.id;
+  record.generation = root.generation;
+  record.checksum = *checksum;
+  record.position = {.scn = root.scn, .token = root.token};
+  return record;
+}
+
+Status Snapshots::record(const store::SnapshotRecord& record) {
+  std::vector<store::SnapshotRecord> keep;
+  const auto write = [&]() -> Status {
+    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
+                          sqlite::Connection::open(path_, recorder_options_));
+    LOCI_ASSIGN_OR_RETURN(
+        sqlite::Transaction transaction,
+        sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));
+    LOCI_RETURN_IF_ERROR(store::record_snapshot(*connection, record));
+    LOCI_ASSIGN_OR_RETURN(keep, store::list_snapshots(*connection));
+    return transaction.commit();
+  };
+  if (Status status = write(); !status.ok()) {
+    files_.remove_file(file_of(record.root)).ignore();
+    return status;
+  }
+  return sweep(keep);
+}
+
+Status Snapshots::sweep(const std::vector<store::SnapshotRecord>& keep) {
+  const Result<std::vector<std::string>> names = files_.list(folder_);
+  if (!names.has_value()) {
+    return names.error().code() == StatusCode::kNotFound ? Status() : names.error();
+  }
+  for (const std::string& name : *names) {
+    if (!ends_with(name, kSuffix) && !ends_with(name, kMaking)) continue;
+    const bool counts = std::any_of(keep.begin(), keep.end(), [&](const auto& record) {
+      return index::snapshot_file_name(record.root) == name;
+    });
+    if (!counts) files_.remove_file(base::str_cat(folder_, "/", name)).ignore();
+  }
+  return {};
+}
+
+}  // namespace loci::db
