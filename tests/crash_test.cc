@@ -39,7 +39,9 @@ std::string number(int64_t value) { return std::to_string(value); }
 /// What a worker has said when it was killed.
 struct LastWords {
   bool ready = false;
-  bool publishing = false;
+  bool publishing = false;   // inside an S
+  bool maintaining = false;  // inside an M
+  bool published = false;
   int64_t acknowledged = 0;  // the last C
   int64_t in_doubt = 0;      // a P without its C
   std::vector<int64_t> committed;
@@ -64,8 +66,11 @@ LastWords last_words(const std::vector<std::string>& lines) {
         words.committed.push_back(value);
         break;
       case 'S':
+      case 'M':
       case 'F':
+        words.published = words.published || (words.publishing && line[0] == 'F');
         words.publishing = line[0] == 'S';
+        words.maintaining = line[0] == 'M';
         break;
       case 'E':
         words.error = line;
@@ -87,7 +92,9 @@ void wait_for(Child& child, char kind, size_t count, microseconds more) {
 }
 
 struct Kills {
-  int all = 0, opening = 0, in_doubt = 0, in_doubt_committed = 0, publishing = 0, long_wal = 0;
+  int all = 0, opening = 0, in_doubt = 0, in_doubt_committed = 0, publishing = 0, maintaining = 0,
+      long_wal = 0;
+  int from_file = 0, built_anew = 0;  // images of the rounds after the first publication
   int64_t commits = 0;
 };
 
@@ -125,7 +132,8 @@ class CrashRun {
   std::vector<int64_t> next_;  // by worker: the number of the next transaction
   CrashModel model_;
   Kills kills_;
-  bool publish_ = false;
+  bool publish_ = false;    // in this round
+  bool published_ = false;  // ever
 };
 
 void CrashRun::round() {
@@ -216,6 +224,8 @@ void CrashRun::settle(const Child& child, int worker, Database& database) {
   kills_.commits += static_cast<int64_t>(words.committed.size());
   kills_.opening += words.ready ? 0 : 1;
   kills_.publishing += words.publishing ? 1 : 0;
+  kills_.maintaining += words.maintaining ? 1 : 0;
+  published_ = published_ || words.published;
   kills_.in_doubt += words.in_doubt != 0 ? 1 : 0;
   if (words.in_doubt != 0 && *last == words.in_doubt) {
     ++kills_.in_doubt_committed;
@@ -234,6 +244,15 @@ void CrashRun::compare(Database& database) {
   Result<Collection> notes = database.collection("notes");
   ASSERT_OK(notes);
   ASSERT_TRUE(same_rows(*notes, model_.notes()));
+  if (published_) {
+    SearchRequest request;
+    request.mode = SearchMode::kVector;
+    const std::vector<float> query = sine_vector(kModelDim, 0.5);
+    request.vector = query;
+    const auto first = notes->search(request);
+    ASSERT_OK(first);
+    ++(first->explain.snapshot == "file" ? kills_.from_file : kills_.built_anew);
+  }
   ASSERT_EQ(search_differs_from_rows(*notes), "");
   for (size_t i = 0; i < next_.size(); ++i) compare_side(database, static_cast<int>(i) + 1);
   ASSERT_EQ(file_is_damaged(database, "notes_fts"), "");
@@ -263,9 +282,11 @@ void print(const char* what, uint64_t seed, const Kills& kills) {
   std::cout << what << ", seed " << seed << ": " << kills.all << " kills (" << kills.opening
             << " while opening, " << kills.in_doubt << " with a commit in doubt of which "
             << kills.in_doubt_committed << " had happened, " << kills.publishing
+            << " inside publication, " << kills.maintaining
             << " inside a reindex, repair or VACUUM, " << kills.long_wal
             << " with a WAL at its limit), " << kills.commits
-            << " commits acknowledged, none lost\n";
+            << " commits acknowledged, none lost; image from the snapshot " << kills.from_file
+            << " times, built anew " << kills.built_anew << "\n";
 }
 
 /// Rounds until that many are killed.

@@ -114,7 +114,7 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         [&] { held.view.reset(); });
   }
   if (!record.has_value()) return record.error();
-  LOCI_RETURN_IF_ERROR(snapshots_.record(*record));
+  LOCI_RETURN_IF_ERROR(snapshots_.record(*record, when != Publish::kIfLong));
   held.image->rows_written = 0;
   const base::WriterLock lock(held.image->mu);
   held.image->tail -= std::min(held.image->tail, held.tail);

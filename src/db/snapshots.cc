@@ -39,6 +39,7 @@ namespace {
 
 constexpr std::string_view kSuffix = ".snapshot";
 constexpr std::string_view kMaking = ".making";
+/// A snapshot that nobody has asked for gives way to writers.
 constexpr int kRecordWaitMs = 250;
 
 bool ends_with(std::string_view text, std::string_view end) {
@@ -62,7 +63,6 @@ Snapshots::Snapshots(base::FileSystem& files, std::string path, const DatabaseOp
     : files_(files),
       path_(std::move(path)),
       folder_(path_ + "-loci"),
-      recorder_options_{.create = false, .full_sync = true, .busy_timeout_ms = kRecordWaitMs},
       busy_timeout_ms_(options.busy_timeout_ms),
       off_(why_off(options)) {
   // On a network file system a mapping may not see what others write, or fail when read.
@@ -199,11 +199,15 @@ Result<store::SnapshotRecord> Snapshots::write(
   return record;
 }
 
-Status Snapshots::record(const store::SnapshotRecord& record) {
+Status Snapshots::record(const store::SnapshotRecord& record, bool asked_for) {
+  const sqlite::OpenOptions options{
+      .create = false,
+      .full_sync = true,
+      .busy_timeout_ms = asked_for ? busy_timeout_ms_ : std::min(busy_timeout_ms_, kRecordWaitMs)};
   std::vector<store::SnapshotRecord> keep;
   const auto write = [&]() -> Status {
     LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
-                          sqlite::Connection::open(path_, recorder_options_));
+                          sqlite::Connection::open(path_, options));
     LOCI_ASSIGN_OR_RETURN(
         sqlite::Transaction transaction,
         sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));

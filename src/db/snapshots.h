@@ -44,7 +44,8 @@ class Snapshots {
                                       const std::function<void()>& written);
   /// Makes `record` count, in a transaction of its own that survives power loss, and removes files
   /// that count no longer. kBusy when another program is writing: the file is removed again.
-  Status record(const store::SnapshotRecord& record);
+  /// asked_for  somebody has asked for the snapshot: wait as long as for any write; else shortly
+  Status record(const store::SnapshotRecord& record, bool asked_for);
   /// Removes every file of the folder that `keep` does not name. Who reads one keeps what it has.
   Status sweep(const std::vector<store::SnapshotRecord>& keep);
 
@@ -60,7 +61,6 @@ class Snapshots {
   base::FileSystem& files_;  // must outlive this
   const std::string path_;
   const std::string folder_;
-  const sqlite::OpenOptions recorder_options_;
   const int busy_timeout_ms_;
   const std::string off_;
   index::SnapshotFile::Access access_ = index::SnapshotFile::Access::kMap;

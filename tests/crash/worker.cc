@@ -6,7 +6,9 @@
 //   R            ready: it is open
 //   P n          about to commit transaction n
 //   C n          transaction n is committed
-//   S n / F n    begins and ends a reindex, a repairing check or a VACUUM (every `publish`-th)
+//   S n          begins to publish the snapshot (after every `publish`-th transaction)
+//   M n          or, each fourth time: a reindex, a repairing check or a VACUUM
+//   F n          ends either
 //   L            holds the write lock (hold)
 //   W ...        figures, at the end
 //   E ...        a call failed that must not fail; the process then ends with code 1
@@ -109,11 +111,14 @@ Status Writer::commit(int64_t number) {
 }
 
 Status Writer::publish(int64_t number) {
-  say("S " + std::to_string(number));
-  if (number % 8 == 0) {  // makes the log short too
+  const bool maintain = number % 4 == 0;
+  say((maintain ? "M " : "S ") + std::to_string(number));
+  if (!maintain) {
+    LOCI_RETURN_IF_ERROR(database_.publish("notes").with_context("publish"));
+  } else if (number % 16 == 0) {  // makes the log short too
     LOCI_ASSIGN_OR_RETURN(const std::vector<CheckFinding> findings, database_.check(true));
     if (!findings.empty()) return Status::internal("check found: " + findings[0].message);
-  } else if (number % 8 == 4) {
+  } else if (number % 16 == 8) {
     LOCI_RETURN_IF_ERROR(database_.sql("VACUUM", {}).with_context("VACUUM"));
   } else {
     LOCI_RETURN_IF_ERROR(database_.reindex("notes").with_context("reindex"));
