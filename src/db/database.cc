@@ -215,6 +215,7 @@ Status Database::sql(
         for (size_t i = 0; i < values.size(); ++i) {
           values[i] = statement.column_value(static_cast<int>(i));
         }
+        LOCI_RETURN_IF_ERROR(statement.whole());
         if (row) LOCI_RETURN_IF_ERROR(row(names, values));
       }
     };

@@ -76,6 +76,8 @@ class Statement {
   [[nodiscard]] std::span<const std::byte> column_blob(int column) const noexcept;
   /// By SQLite's storage class; a BLOB as X'..' text.
   [[nodiscard]] Value column_value(int column) const;
+  /// Connection::values_whole of its connection: before a row that was read is passed on.
+  [[nodiscard]] Status whole() const noexcept;
 
  private:
   friend class Connection;

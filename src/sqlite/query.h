@@ -28,8 +28,9 @@ Status for_each_row(Statement& statement, Visit&& visit) {
     LOCI_ASSIGN_OR_RETURN(const bool row, statement.step());
     if (!row) return {};
     if (Status status = visit(statement); !status.ok()) {
+      Status whole = statement.whole();  // what is wrong may be that a value was lost
       statement.reset();
-      return status;
+      return whole.ok() ? status : whole;
     }
   }
 }

@@ -159,6 +159,8 @@ std::span<const std::byte> Statement::column_blob(int column) const noexcept {
           static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
 }
 
+Status Statement::whole() const noexcept { return connection_->values_whole(); }
+
 Value Statement::column_value(int column) const {
   switch (sqlite3_column_type(stmt_, column)) {
     case SQLITE_INTEGER:

@@ -129,6 +129,7 @@ class RecordReader {
       LOCI_ASSIGN_OR_RETURN(std::vector<float> vector, decode_vector(source_, i, row, blob));
       record.vectors.emplace_back(spec.vectors[i].name, std::move(vector));
     }
+    LOCI_RETURN_IF_ERROR(statement.whole());
     return record;
   }
 
@@ -220,7 +221,6 @@ Result<std::optional<Record>> get_row(Connection& connection, const Source& sour
   LOCI_ASSIGN_OR_RETURN(const bool there, statement.step());
   if (!there) return std::optional<Record>();
   LOCI_ASSIGN_OR_RETURN(Record record, reader.read(statement));
-  LOCI_RETURN_IF_ERROR(connection.values_whole());
   return std::optional<Record>(std::move(record));
 }
 
