@@ -57,7 +57,8 @@ void fail_each(const FaultRun& run, FaultRun::Handle handle, Allocator allocator
                    (from_then_on ? " and all later ones" : "") +
                    (handle == FaultRun::Handle::kFresh ? ", fresh handle" : ", kept handle"));
       const Injector injector = {.arm = [=] { AllocFault::arm(allocator, n, from_then_on); },
-                                 .disarm = [] { return AllocFault::disarm(); }};
+                                 .disarm = [] { return AllocFault::disarm(); },
+                                 .sqlite_memory = allocator == Allocator::kSqlite};
       fired += run.run(handle, injector) ? 1 : 0;
       if (::testing::Test::HasFailure()) return;
     }

@@ -295,7 +295,7 @@ Status FaultRun::act_once(const std::string& path, std::string& seen) const {
 }
 
 void FaultRun::verify_outcome(const std::string& path, const Status& status,
-                              const std::string& seen, bool fired) const {
+                              const std::string& seen, bool fired, bool any_code) const {
   if (status.ok()) {
     EXPECT_EQ(seen, seen_) << "success was reported, and something else was seen";
     if (workload_.left) {
@@ -303,7 +303,7 @@ void FaultRun::verify_outcome(const std::string& path, const Status& status,
     }
   } else {
     EXPECT_TRUE(fired) << "failed without a fault: " << status.to_string();
-    EXPECT_TRUE(fits_fault(status.code())) << status.to_string();
+    EXPECT_TRUE(any_code || fits_fault(status.code())) << status.to_string();
   }
 }
 
@@ -345,11 +345,12 @@ bool FaultRun::run(Handle handle, const Injector& injector) const {
   std::string seen;
   Status status;
   bool fired = false;
+  const bool any_code = injector.sqlite_memory && sqlite_version() < "3.45";
   if (handle == Handle::kFresh) {
     injector.arm();
     status = act_once(path, seen);
     fired = injector.disarm();
-    verify_outcome(path, status, seen, fired);
+    verify_outcome(path, status, seen, fired, any_code);
   } else {
     auto database = Database::open(path);
     EXPECT_OK(database);
@@ -360,7 +361,7 @@ bool FaultRun::run(Handle handle, const Injector& injector) const {
     injector.arm();
     status = workload_.act(*database, seen);
     fired = injector.disarm();
-    verify_outcome(path, status, seen, fired);
+    verify_outcome(path, status, seen, fired, any_code);
     verify_state(*database, status.ok());
   }
   if (handle == Handle::kFresh) {
