@@ -39,12 +39,16 @@ Connections::Lease::~Lease() {
     return;
   }
   if (!reader_->sound()) return;
-  const base::MutexLock lock(owner_->readers_mu_);
   // Where there is no memory to keep it, it is closed instead.
   base::guarded([&]() -> Status {
-    owner_->idle_readers_.push_back(std::move(reader_));
+    owner_->keep_reader(std::move(reader_));
     return {};
   }).ignore();
+}
+
+void Connections::keep_reader(std::unique_ptr<sqlite::Connection> reader) {
+  const base::MutexLock lock(readers_mu_);
+  idle_readers_.push_back(std::move(reader));
 }
 
 bool Connections::thread_holds_writer() const noexcept {

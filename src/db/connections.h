@@ -69,6 +69,7 @@ class Connections {
 
  private:
   Result<Lease> lease_writer();
+  void keep_reader(std::unique_ptr<sqlite::Connection> reader);
   Status acquire_writer();
   void release_writer() noexcept;
 

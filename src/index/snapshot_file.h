@@ -81,7 +81,7 @@ class SnapshotWriter {
   base::File& file_;  // must outlive this
   SnapshotRoot root_;
   std::vector<Entry> entries_;
-  uint64_t end_ = 2 * 4096;  // behind the two root slots
+  uint64_t end_ = 8192;  // behind the two root slots
 };
 
 /// A snapshot opened for reading. The root and the table of segments are checked at once, a

@@ -40,7 +40,8 @@ bool reads_by_wal(Connection& connection) {
 
 const volatile uint64_t* map_wal_index(sqlite3* db) {
   sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK)
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file)) !=
+      SQLITE_OK)
     return nullptr;
   if (file == nullptr || file->pMethods == nullptr) return nullptr;
   if (file->pMethods->iVersion < 2 || file->pMethods->xShmMap == nullptr) return nullptr;
