@@ -109,7 +109,13 @@ size_t CandidateSearch::run() {
   if (few) {
     for (size_t block = 0; block < blocks; ++block) refine_alone(block);
   } else {
-    for (size_t block = 0; block < blocks; block += kGroupBlocks) scan_group(block);
+    // To and fro: what the last search of this thread read at its end may still be in its cache.
+    thread_local bool backwards = false;
+    backwards = !backwards;
+    const size_t groups = (blocks + kGroupBlocks - 1) / kGroupBlocks;
+    for (size_t i = 0; i < groups; ++i) {
+      scan_group((backwards ? groups - 1 - i : i) * kGroupBlocks);
+    }
   }
   return scanned_;
 }
