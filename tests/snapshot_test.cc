@@ -370,6 +370,29 @@ TEST_F(SnapshotTest, OfAPurgedRowNoByteIsLeft) {
   EXPECT_EQ(search_differs_from_rows(notes), "");
 }
 
+TEST_F(SnapshotTest, AForkedChildIsRefusedAndDoesNoHarm) {
+  make(path());
+  const std::vector<std::string> before = snapshots(path());
+  Database db = open(path());
+  Collection notes = db.collection("notes").value();
+  ASSERT_OK(notes.insert_many(records(kRows, kRows)));
+  // in_child() wants no database open; here that is what is looked at, and the child makes no
+  // thread.
+  const int code = in_child([&] {
+    if (notes.insert(record(9 * kRows)).status().code() != StatusCode::kFailedPrecondition)
+      return 1;
+    if (notes.count().status().code() != StatusCode::kFailedPrecondition) return 2;
+    const std::vector<float> query = sine_vector(kDim, 3);
+    if (notes.nearest(query, 3).status().code() != StatusCode::kFailedPrecondition) return 3;
+    const Database mine = std::move(db);  // ends here, with a snapshot due
+    return 0;
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_EQ(snapshots(path()), before) << "the child wrote";
+  ASSERT_OK(notes.insert(record(9 * kRows)));
+  EXPECT_EQ(search_differs_from_rows(notes), "");
+}
+
 TEST_F(SnapshotTest, SearchesAndWritesGoOnWhileSnapshotsAreWritten) {
   make(path());
   Database db = open(path());

@@ -6,6 +6,7 @@
 // (SQLite's, a library's) does not drop them. Tested by os_file_test.cc.
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <limits>
 #include <system_error>
@@ -409,5 +411,13 @@ bool os_random(std::span<uint8_t> out) noexcept {
 }
 
 int64_t os_process_id() noexcept { return ::getpid(); }
+
+uint64_t os_fork_count() noexcept {
+  static std::atomic<uint64_t> forks{0};
+  // Registered once, before anything that could be asked of a child is remembered.
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  static_cast<void>(registered);
+  return forks.load(std::memory_order_relaxed);
+}
 
 }  // namespace loci::base

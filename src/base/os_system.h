@@ -14,5 +14,8 @@ void os_advise_huge_pages(void* data, size_t bytes) noexcept;
 /// Random bytes of the kernel; false when it gives none.
 [[nodiscard]] bool os_random(std::span<uint8_t> out) noexcept;
 [[nodiscard]] int64_t os_process_id() noexcept;
+/// How many forks lie between this process and the first that asked: it moves in a child alone.
+/// Cost: a load.
+[[nodiscard]] uint64_t os_fork_count() noexcept;
 
 }  // namespace loci::base

@@ -5,12 +5,34 @@
 #include <utility>
 
 #include "base/c_edge.h"
+#include "base/os_system.h"
 #include "base/strings.h"
 
 namespace loci::db {
 
 Connections::Connections(Private /*key*/, std::string path, const sqlite::OpenOptions& options)
-    : path_(std::move(path)), options_(options), memory_(path_ == ":memory:" || path_.empty()) {}
+    : path_(std::move(path)),
+      options_(options),
+      fork_count_(base::os_fork_count()),
+      memory_(path_ == ":memory:" || path_.empty()) {}
+
+Connections::~Connections() {
+  if (!forked()) return;
+  static_cast<void>(writer_.release());
+  const base::MutexLock lock(readers_mu_);
+  for (std::unique_ptr<sqlite::Connection>& reader : idle_readers_) {
+    static_cast<void>(reader.release());
+  }
+}
+
+bool Connections::forked() const noexcept { return base::os_fork_count() != fork_count_; }
+
+Status Connections::refuse_fork() const {
+  if (!forked()) return {};
+  return Status::failed_precondition(base::str_cat(
+      "'", path_, "' was opened before this process was forked, and SQLite cannot be used ",
+      "across a fork: open databases in the child, and not before it"));
+}
 
 Result<std::unique_ptr<Connections>> Connections::open(const std::string& path,
                                                        const sqlite::OpenOptions& options) {
@@ -87,6 +109,7 @@ void Connections::release_writer() noexcept {
 }
 
 Result<Connections::Lease> Connections::writer() {
+  LOCI_RETURN_IF_ERROR(refuse_fork());
   if (options_.read_only) {
     return Status::failed_precondition(
         base::str_cat("'", path_, "' is open read-only: open it for writing to change it"));
@@ -109,6 +132,7 @@ Result<Connections::Lease> Connections::lease_writer() {
 }
 
 Result<Connections::Lease> Connections::reader() {
+  LOCI_RETURN_IF_ERROR(refuse_fork());
   if (memory_ || thread_holds_writer()) {
     return lease_writer();
   }

@@ -52,6 +52,16 @@ class Connections {
     bool is_writer_;
   };
 
+  /// Leaves connections that came through a fork open: closing them would touch what is the
+  /// parent's.
+  ~Connections();
+  Connections(const Connections&) = delete;
+  Connections& operator=(const Connections&) = delete;
+  /// Whether this process is a child of the one that opened the file: SQLite's connections must
+  /// not be carried through a fork (https://sqlite.org/howtocorrupt.html, section 2.6).
+  [[nodiscard]] bool forked() const noexcept;
+
+  /// Errors of writer() and reader(): kFailedPrecondition in a forked child.
   /// Waits for other writing threads of this process up to the busy time-out (kBusy).
   /// kFailedPrecondition for a read-only database.
   Result<Lease> writer();
@@ -71,10 +81,12 @@ class Connections {
   Result<Lease> lease_writer();
   void keep_reader(std::unique_ptr<sqlite::Connection> reader);
   Status acquire_writer();
+  [[nodiscard]] Status refuse_fork() const;
   void release_writer() noexcept;
 
   const std::string path_;
   const sqlite::OpenOptions options_;
+  const uint64_t fork_count_;
   bool memory_ = false;
   std::string resolved_path_;
   /// Used by the thread that owns it. Null: closed as unsound, to be opened anew at its next use.

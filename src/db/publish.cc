@@ -143,6 +143,7 @@ void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64
 }
 
 DatabaseImpl::~DatabaseImpl() {
+  if (connections_->forked()) return;  // what is due is the parent's to write
   const auto publish_due = [this]() -> Status {
     for (const EntryPtr& entry : catalog_.last_known()) {
       const bool due = entry->image->wants_snapshot ||
