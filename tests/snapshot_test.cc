@@ -384,7 +384,11 @@ TEST_F(SnapshotTest, AForkedChildIsRefusedAndDoesNoHarm) {
     if (notes.count().status().code() != StatusCode::kFailedPrecondition) return 2;
     const std::vector<float> query = sine_vector(kDim, 3);
     if (notes.nearest(query, 3).status().code() != StatusCode::kFailedPrecondition) return 3;
-    const Database mine = std::move(db);  // ends here, with a snapshot due
+    {
+      // Both handles end here, with a snapshot due.
+      const Collection mine = std::move(notes);
+      const Database mine_too = std::move(db);
+    }
     return 0;
   });
   EXPECT_EQ(code, 0);

@@ -18,11 +18,13 @@ Connections::Connections(Private /*key*/, std::string path, const sqlite::OpenOp
 
 Connections::~Connections() {
   if (!forked()) return;
-  static_cast<void>(writer_.release());
+  const auto leave_open = [](std::unique_ptr<sqlite::Connection>& connection) {
+    const sqlite::Connection* const abandoned = connection.release();
+    static_cast<void>(abandoned);
+  };
+  leave_open(writer_);
   const base::MutexLock lock(readers_mu_);
-  for (std::unique_ptr<sqlite::Connection>& reader : idle_readers_) {
-    static_cast<void>(reader.release());
-  }
+  for (std::unique_ptr<sqlite::Connection>& reader : idle_readers_) leave_open(reader);
 }
 
 bool Connections::forked() const noexcept { return base::os_fork_count() != fork_count_; }
