@@ -56,6 +56,7 @@ class Statement {
   Status bind(int index, int value) { return bind(index, static_cast<int64_t>(value)); }
   Status bind(int index, const char* text) { return bind(index, std::string_view(text)); }
   Status bind(int index, const std::string& text) { return bind(index, std::string_view(text)); }
+  Status bind(int index, std::string&& text) = delete;  // it would be gone before the step
   /// Binds by kind; bool as 0 or 1.
   Status bind(int index, const Value& value);
 

@@ -12,12 +12,13 @@
 
 namespace loci::sqlite {
 
-/// Binds `args` to parameters 1, 2, ...
+/// Binds `args` to parameters 1, 2, ... A temporary string is refused by the compiler, as text is
+/// borrowed until the statement is reset.
 template <typename... Args>
-Status bind_all(Statement& statement, const Args&... args) {
+Status bind_all(Statement& statement, Args&&... args) {
   int index = 0;
   Status status;
-  static_cast<void>(((status = statement.bind(++index, args)).ok() && ...));
+  static_cast<void>(((status = statement.bind(++index, std::forward<Args>(args))).ok() && ...));
   return status;
 }
 

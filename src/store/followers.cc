@@ -71,7 +71,8 @@ Result<std::optional<SnapshotRecord>> find_snapshot(sqlite::Connection& connecti
   LOCI_ASSIGN_OR_RETURN(
       sqlite::Statement select,
       connection.cached(base::str_cat("SELECT ", kColumns, " AND name = ?1 AND source = ?2")));
-  LOCI_RETURN_IF_ERROR(sqlite::bind_all(select, follower_name(source), source));
+  const std::string name = follower_name(source);
+  LOCI_RETURN_IF_ERROR(sqlite::bind_all(select, name, source));
   LOCI_ASSIGN_OR_RETURN(const bool there, select.step());
   SnapshotRecord record;
   if (!there || !read_record(select, record)) return std::optional<SnapshotRecord>();
