@@ -74,7 +74,7 @@ Status SlotBits::assign(std::span<const uint8_t> words, size_t slots) {
         base::str_cat("snapshot: bits of ", words.size() * 8, " rows, expected ", slots));
   }
   words_.resize(count);
-  std::memcpy(words_.data(), words.data(), count * sizeof(uint64_t));
+  if (count > 0) std::memcpy(words_.data(), words.data(), count * sizeof(uint64_t));
   count_ = 0;
   for (const uint64_t word : words_) count_ += static_cast<size_t>(std::popcount(word));
   for (size_t slot = slots; slot < count * 64; ++slot) {

@@ -157,7 +157,8 @@ Status FieldColumn::load(uint32_t number, size_t slots, SnapshotFile& from) {
   const auto take = [&](auto& into) -> Status {
     const size_t bytes = slots * sizeof(into[0]);
     if (values.bytes.size() < bytes) return Status::corruption("snapshot: filter values cut off");
-    if (slots != 0) make_room(into, slots - 1);
+    if (slots == 0) return {};
+    make_room(into, slots - 1);
     std::memcpy(into.data(), values.bytes.data(), bytes);
     return {};
   };
