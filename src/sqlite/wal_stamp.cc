@@ -12,8 +12,6 @@
 // program can leave WAL meanwhile). Asked for earlier, SQLite would make a -shm file.
 //
 // Tested by wal_stamp_test.cc.
-#include <atomic>
-
 #include "sqlite/connection.h"
 #include "sqlite/connection_impl.h"
 #include "sqlite/query.h"
@@ -50,10 +48,13 @@ const volatile uint64_t* map_wal_index(sqlite3* db) {
   return static_cast<const volatile uint64_t*>(page);
 }
 
-/// Another process may be writing what is read here: a torn copy differs from the other one.
+/// Another process may be writing what is read here: a torn copy differs from the other one. Each
+/// word is loaded before what is read next.
 LOCI_NO_THREAD_SANITIZER WalStamp load(const volatile uint64_t* words) noexcept {
   WalStamp stamp;
-  for (size_t i = 0; i < stamp.words.size(); ++i) stamp.words[i] = words[i];
+  for (size_t i = 0; i < stamp.words.size(); ++i) {
+    stamp.words[i] = __atomic_load_n(words + i, __ATOMIC_ACQUIRE);
+  }
   return stamp;
 }
 
@@ -69,7 +70,6 @@ std::optional<WalStamp> Connection::wal_stamp() {
   }
   if (impl_->wal_index == nullptr) return std::nullopt;
   const WalStamp first = load(impl_->wal_index);
-  std::atomic_thread_fence(std::memory_order_acquire);
   const WalStamp second = load(impl_->wal_index + first.words.size());
   if (first == second) return first;
   return std::nullopt;
