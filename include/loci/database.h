@@ -96,6 +96,13 @@ class LOCI_API Database {
   /// back otherwise. Nested calls are savepoints.
   Status transaction(const std::function<Status()>& body);
 
+  /// Runs `body` in one read snapshot on this thread: every read and search of this thread sees the
+  /// file as it was when `body` began, whatever others commit meanwhile. Writes of this thread are
+  /// kFailedPrecondition. Nested, or inside a transaction, it runs in what is open already.
+  /// Cost: a search of rows that changed since may have to read its own from the table; and while
+  /// it lasts, the write-ahead log grows. Keep it short.
+  Status read(const std::function<Status()>& body);
+
   /// Names a distance for columns with Metric::kCustom. Register before use in each process:
   /// searching such a column without it is kFailedPrecondition naming the metric.
   Status register_metric(std::string_view name, DistanceFunction distance);

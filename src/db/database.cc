@@ -181,6 +181,10 @@ Status Database::transaction(const std::function<Status()>& body) {
   return base::guarded([&] { return impl_->write([&](Connection&) { return body(); }); });
 }
 
+Status Database::read(const std::function<Status()>& body) {
+  return base::guarded([&] { return impl_->read(body); });
+}
+
 Status Database::register_metric(std::string_view name, DistanceFunction distance) {
   return base::guarded([&]() -> Status {
     if (name.empty() || distance == nullptr) {
@@ -196,13 +200,18 @@ Status Database::sql(
     const std::function<Status(std::span<const std::string>, std::span<const Value>)>& row) {
   return base::guarded([&]() -> Status {
     db::Connections& connections = impl_->connections();
-    const bool read_only = connections.read_only();
+    const bool pinned = connections.pinned().has_value();
+    const bool read_only = connections.read_only() || pinned;
     LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease,
                           read_only ? connections.reader() : connections.writer());
     Connection& connection = lease.connection();
     const bool in_transaction = connection.in_transaction();
     const auto run = [&]() -> Status {
       LOCI_ASSIGN_OR_RETURN(sqlite::Statement statement, connection.prepare(query));
+      if (pinned && !statement.is_read_only()) {
+        return Status::failed_precondition(
+            "sql: inside Database::read nothing is written: its snapshot does not move");
+      }
       std::vector<std::string> names;
       names.reserve(static_cast<size_t>(statement.column_count()));
       for (int i = 0; i < statement.column_count(); ++i) {

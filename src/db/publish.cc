@@ -4,12 +4,12 @@
 //
 // It is written from the shared image, which is what every search of this process reads, while the
 // image is held against change but not against reading. Meanwhile searches go on; one that finds
-// newer rows scans those apart (SharedImage::being_written). Publication runs between operations,
-// on connections of its own: never inside a caller's transaction.
+// newer rows scans those apart (SharedImage::being_written). Publication runs on connections of its
+// own, never inside a caller's transaction, and unless it was asked for on a thread of its own.
 //
 // When: after a search that found many rows changed since the last snapshot (it has just paid for
 // reading them; the snapshot spares the next process that), after a write when this process has
-// written very many, and when the database is closed. What is "many": is_long().
+// written very many, and when the database is closed, which waits for it. What is "many": is_long().
 //
 // Tested by tests/snapshot_test.cc.
 #include <algorithm>
@@ -75,9 +75,10 @@ Status DatabaseImpl::publish(std::string_view name, Publish when) {
 
 Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   if (!snapshots_.off().empty() || connections_->read_only()) return {};
-  if (connections_->thread_holds_writer()) {
+  if (connections_->thread_holds_writer() || connections_->pinned().has_value()) {
     return Status::failed_precondition(base::str_cat(
-        "collection '", name, "': a snapshot cannot be written inside a transaction"));
+        "collection '", name, "': a snapshot cannot be written inside a transaction or ",
+        "Database::read"));
   }
   LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots_.try_lock());
   if (right == nullptr) return {};  // another program is at it
@@ -132,18 +133,28 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
 
 void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {
   if (!image.wants_snapshot || connections_->thread_holds_writer()) return;
-  if (image.wants_snapshot.exchange(false)) publish_quietly(name, Publish::kIfLong);
+  if (image.wants_snapshot.exchange(false)) publish_later(name);
+}
+
+void DatabaseImpl::publish_later(std::string_view name) {
+  const Status asked = base::guarded([&] { return background_.ask(std::string(name)); });
+  // Without a thread or memory for it, the caller has to wait.
+  if (!asked.ok()) publish_quietly(name, Publish::kIfLong);
 }
 
 void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64_t rows) {
   const int64_t written = image.rows_written += rows;
   if (written < kManyWritten || connections_->thread_holds_writer()) return;
   image.rows_written = 0;
-  publish_quietly(name, Publish::kIfLong);
+  publish_later(name);
 }
 
 DatabaseImpl::~DatabaseImpl() {
-  if (connections_->forked()) return;  // what is due is the parent's to write
+  if (connections_->forked()) {  // what is due is the parent's to write
+    background_.abandon();
+    return;
+  }
+  background_.stop();
   const auto publish_due = [this]() -> Status {
     for (const EntryPtr& entry : catalog_.last_known()) {
       const bool due = entry->image->wants_snapshot ||
