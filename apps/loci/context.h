@@ -17,6 +17,7 @@ struct Context {
   bool json = false;      ///< --json
   bool table = false;     ///< --table
   bool progress = false;  ///< --progress: also when stderr is no terminal
+  SnapshotMode snapshot = SnapshotMode::kFile;  ///< --snapshot: where verbs that write keep them
 
   /// Lists of rows: a table on a terminal, JSON lines in a pipe, unless told.
   [[nodiscard]] bool rows_as_json() const;

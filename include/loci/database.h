@@ -25,6 +25,8 @@ enum class Durability : uint8_t {
 /// and what is missing or damaged is made anew.
 enum class SnapshotMode : uint8_t {
   kFile,    ///< in the folder PATH-loci beside the database, with its mode and owner
+  kInline,  ///< inside the database file: one file in all, and copies of it start warm too; the
+            ///< file is twice as large, and a new process reads the image instead of mapping it
   kMemory,  ///< nowhere: every process builds it from the rows
 };
 
@@ -33,7 +35,7 @@ struct DatabaseOptions {
   bool read_only = false;  ///< never writes; works on read-only files and folders
   Durability durability = Durability::kNormal;
   int busy_timeout_ms = 5000;  ///< how long a writer waits for another
-  SnapshotMode snapshot = SnapshotMode::kFile;
+  SnapshotMode snapshot = SnapshotMode::kFile;  ///< where they are written; found wherever they are
   /// Maps snapshots; false: reads them into memory. A mapped file that someone shortens in place (a
   /// copy written over it) ends the process; one that is replaced or removed does no harm.
   bool snapshot_mmap = true;

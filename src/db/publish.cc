@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "db/database_impl.h"
+#include "store/snapshot_parts.h"
 
 namespace loci::db {
 namespace {
@@ -30,7 +31,7 @@ constexpr int64_t kManyWritten = 200000;
 struct Held {
   std::shared_ptr<SharedImage> image;
   std::optional<ImageView> view;
-  index::SnapshotRoot root;
+  Snapshots::Plan plan;
   size_t tail = 0;
   bool rooted = false;
 };
@@ -44,7 +45,7 @@ bool is_due(const Held& held, DatabaseImpl::Publish when) {
     case DatabaseImpl::Publish::kIfLong:
       break;
   }
-  return is_long(held.tail, static_cast<size_t>(held.root.rows));
+  return is_long(held.tail, static_cast<size_t>(held.plan.root.rows));
 }
 
 /// Says while it lives that the image is being written.
@@ -80,9 +81,13 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         "collection '", name, "': a snapshot cannot be written inside a transaction or ",
         "Database::read"));
   }
-  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots_.try_lock());
-  if (right == nullptr) return {};  // another program is at it
+  std::unique_ptr<base::File> right;
+  if (!snapshots_.is_inline()) {
+    LOCI_ASSIGN_OR_RETURN(right, snapshots_.try_lock());
+    if (right == nullptr) return {};  // another program is at it
+  }
   Held held;
+  held.plan.asked_for = when != Publish::kIfLong;
   LOCI_RETURN_IF_ERROR(read_source(
       name,
       [&](sqlite::Connection& connection, const CatalogEntry& entry,
@@ -92,14 +97,15 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         if (!held.view.has_value() || held.view->whole() == nullptr) return {};
         LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
         LOCI_ASSIGN_OR_RETURN(const auto last, store::find_snapshot(connection, entry.source.id));
-        LOCI_ASSIGN_OR_RETURN(held.root.database, store::database_uuid(connection));
+        LOCI_ASSIGN_OR_RETURN(held.plan.root.database, store::database_uuid(connection));
+        LOCI_ASSIGN_OR_RETURN(held.plan.purge_count, store::purge_count(connection));
         held.image = entry.image;
-        held.root.source = entry.source.id;
-        held.root.generation = last.has_value() ? last->generation + 1 : 1;
-        held.root.scn = newest.scn;
-        held.root.token = newest.token;
-        held.root.rows = held.view->rows();
-        held.root.layout = index::Image::layout_hash(
+        held.plan.root.source = entry.source.id;
+        held.plan.root.generation = last.has_value() ? last->generation + 1 : 1;
+        held.plan.root.scn = newest.scn;
+        held.plan.root.token = newest.token;
+        held.plan.root.rows = held.view->rows();
+        held.plan.root.layout = index::Image::layout_hash(
             ImageReader(entry.source, metric_lookup_, snapshots_).layout());
         held.tail = held.view->tail();
         held.rooted = held.view->rooted();
@@ -111,11 +117,11 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   {
     const BeingWritten mark(*held.image);
     record = snapshots_.write(
-        held.root, [&](index::SnapshotWriter& out) { return held.view->whole()->save(out); },
+        held.plan, [&](index::SnapshotWriter& out) { return held.view->whole()->save(out); },
         [&] { held.view.reset(); });
   }
   if (!record.has_value()) return record.error();
-  LOCI_RETURN_IF_ERROR(snapshots_.record(*record, when != Publish::kIfLong));
+  LOCI_RETURN_IF_ERROR(snapshots_.record(held.plan, *record));
   held.image->rows_written = 0;
   const base::WriterLock lock(held.image->mu);
   held.image->tail -= std::min(held.image->tail, held.tail);
