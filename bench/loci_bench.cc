@@ -36,12 +36,9 @@ struct Workload {
   const char* name;
   Status (*run)(const Options&, Report&);
 };
-constexpr Workload kWorkloads[] = {{"kernels", run_kernels},
-                                   {"exact", run_exact},
-                                   {"filter", run_filter},
-                                   {"insert", run_insert},
-                                   {"open", run_open},
-                                   {"fresh", run_fresh}};
+constexpr Workload kWorkloads[] = {{"kernels", run_kernels}, {"exact", run_exact},
+                                   {"filter", run_filter},   {"insert", run_insert},
+                                   {"open", run_open},       {"fresh", run_fresh}};
 
 struct Arguments {
   Options options;

@@ -160,7 +160,8 @@ TEST_F(InlineSnapshotTest, OfDamageNeverAWrongAnswer) {
     EXPECT_OK(db.reindex("notes"));
   };
   change("data = substr(data, 1, 9000) || X'FF' || substr(data, 9002) WHERE part = 0;");  // a text
-  change("data = CAST(substr(data, 1, 9000) || X'FF' || substr(data, 9002) AS BLOB) WHERE part = 0;");
+  change(
+      "data = CAST(substr(data, 1, 9000) || X'FF' || substr(data, 9002) AS BLOB) WHERE part = 0;");
   change("data = substr(data, 1, 500000) WHERE part = 1;");
   change("data = zeroblob(length(data)) WHERE part = 2;");
   change("part = part + 10 WHERE part = 1;");

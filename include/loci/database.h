@@ -34,7 +34,7 @@ struct DatabaseOptions {
   bool create = true;      ///< make the file and its folders when absent
   bool read_only = false;  ///< never writes; works on read-only files and folders
   Durability durability = Durability::kNormal;
-  int busy_timeout_ms = 5000;  ///< how long a writer waits for another
+  int busy_timeout_ms = 5000;                   ///< how long a writer waits for another
   SnapshotMode snapshot = SnapshotMode::kFile;  ///< where they are written; found wherever they are
   /// Maps snapshots; false: reads them into memory. A mapped file that someone shortens in place (a
   /// copy written over it) ends the process; one that is replaced or removed does no harm.

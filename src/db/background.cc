@@ -5,12 +5,11 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "base/c_edge.h"
 #include "base/os_system.h"
-#include "base/strings.h"
 
 namespace loci::db {
 
@@ -53,11 +52,10 @@ Status Background::ask(const std::string& name) {
     std::deque<std::string>& names = state_->names;
     if (std::find(names.begin(), names.end(), name) != names.end()) return {};
     if (!state_->thread.joinable()) {
-      try {
+      LOCI_RETURN_IF_ERROR(base::guarded([&]() -> Status {
         state_->thread = std::thread([state = state_.get()] { state->run(); });
-      } catch (const std::system_error& error) {
-        return Status::unsupported(base::str_cat("background: no thread: ", error.what()));
-      }
+        return {};
+      }));
     }
     names.push_back(name);
   }

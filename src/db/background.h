@@ -23,7 +23,7 @@ class Background {
   ~Background();  ///< stop()
 
   /// Has the thread work on `name`, once if it is asked for again before it begins.
-  /// Errors: kUnsupported when there is no thread to be had, kFailedPrecondition after stop().
+  /// Errors: kInternal when there is no thread to be had, kFailedPrecondition after stop().
   Status ask(const std::string& name);
   /// Waits until what was asked for is done, and ends the thread.
   void stop() noexcept;

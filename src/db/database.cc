@@ -73,13 +73,13 @@ Status check_snapshot(DatabaseImpl& database, Connection& connection, const Cata
   if (sound.ok()) return {};
   if (sound.code() != StatusCode::kCorruption) return sound;
   if (repair) LOCI_RETURN_IF_ERROR(store::withdraw_snapshot(connection, entry.source.id));
-  findings.push_back({.object = entry.source.spec.name,
-                      .kind = "snapshot",
-                      .message = base::str_cat(
-                          sound.message(), "; searches read the rows instead, and ",
-                          repair ? "the next one is written when it is due"
-                                 : "reindex or check with repair puts it right"),
-                      .repaired = repair});
+  findings.push_back(
+      {.object = entry.source.spec.name,
+       .kind = "snapshot",
+       .message = base::str_cat(sound.message(), "; searches read the rows instead, and ",
+                                repair ? "the next one is written when it is due"
+                                       : "reindex or check with repair puts it right"),
+       .repaired = repair});
   return {};
 }
 

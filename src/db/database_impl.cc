@@ -118,7 +118,8 @@ Status DatabaseImpl::read_source(std::string_view name, const ReadBody& body) {
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
   LOCI_ASSIGN_OR_RETURN(snapshot.schema_cookie, schema_cookie(connection));
   // The snapshot was begun by the line above, between two looks at the header.
-  if (!snapshot.uncommitted && !snapshot.pinned && before == connection.wal_stamp()) snapshot.stamp = before;
+  if (!snapshot.uncommitted && !snapshot.pinned && before == connection.wal_stamp())
+    snapshot.stamp = before;
   LOCI_ASSIGN_OR_RETURN(const EntryPtr entry, catalog_.find(connection, name));
   LOCI_RETURN_IF_ERROR(body(connection, *entry, snapshot));
   return transaction.commit();

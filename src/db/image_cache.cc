@@ -224,8 +224,7 @@ Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,
   std::shared_lock hold(shared->mu);
   store::Changes changes{.rebuild = true, .rows = {}, .to = {}};
   if (shared->image.has_value()) {
-    LOCI_ASSIGN_OR_RETURN(changes,
-                          store::changes_since(connection, source_.id, shared->position));
+    LOCI_ASSIGN_OR_RETURN(changes, store::changes_since(connection, source_.id, shared->position));
   }
   if (!changes.rebuild) return over(connection, shared, std::move(hold), std::move(changes.rows));
   hold.unlock();
@@ -269,7 +268,8 @@ Result<ImageView> ImageReader::over(sqlite::Connection& connection,
   LOCI_RETURN_IF_ERROR(apply(connection, rows, own));
   view.own_ = std::move(own);
   view.hidden_ = std::move(rows);
-  view.note_ = "rows that the shared image does not hold as this reader sees them are scanned apart";
+  view.note_ =
+      "rows that the shared image does not hold as this reader sees them are scanned apart";
   return view;
 }
 

@@ -9,7 +9,8 @@
 //
 // When: after a search that found many rows changed since the last snapshot (it has just paid for
 // reading them; the snapshot spares the next process that), after a write when this process has
-// written very many, and when the database is closed, which waits for it. What is "many": is_long().
+// written very many, and when the database is closed, which waits for it. What is "many":
+// is_long().
 //
 // Tested by tests/snapshot_test.cc.
 #include <algorithm>

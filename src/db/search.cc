@@ -233,8 +233,8 @@ Result<double> Search::max_distance() const {
 
 std::string_view Search::snapshot_place(const ImageView& view) const {
   if (!view.rooted()) return "memory";
-  const bool is_inline = view.file() != nullptr ? view.file()->is_from_bytes()
-                                                : database_.snapshots().is_inline();
+  const bool is_inline =
+      view.file() != nullptr ? view.file()->is_from_bytes() : database_.snapshots().is_inline();
   return is_inline ? "inline" : "file";
 }
 

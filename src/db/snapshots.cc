@@ -19,11 +19,11 @@
 // each, under the same id: written in a transaction each, counted and recorded in the last one.
 // Parts that no record names are removed by the next maker, which the one in progress notices.
 //
-// Locks. A maker of a file holds an exclusive lock on the file `lock`, which is only ever tried for. Readers
-// need none: a file is never changed under its name, and what a reader has mapped stays when the
-// name is taken away. (When files are changed in place one day, readers must say what they use.)
-// Step 3 waits for SQLite's write lock for a moment at most, and nobody who has that one waits for
-// ours. Inside the database SQLite's own locks do; a purge is told by its count.
+// Locks. A maker of a file holds an exclusive lock on the file `lock`, which is only ever tried
+// for. Readers need none: a file is never changed under its name, and what a reader has mapped
+// stays when the name is taken away. (When files are changed in place one day, readers must say
+// what they use.) Step 3 waits for SQLite's write lock for a moment at most, and nobody who has
+// that one waits for ours. Inside the database SQLite's own locks do; a purge is told by its count.
 //
 // Tested by tests/snapshot_test.cc.
 #include "db/snapshots.h"
@@ -244,8 +244,7 @@ Result<std::unique_ptr<sqlite::Connection>> Snapshots::connect(const Plan& plan,
 Result<uint64_t> Snapshots::write_inline(const Plan& plan,
                                          const std::function<Status(index::SnapshotWriter&)>& fill,
                                          const std::function<void()>& written) {
-  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
-                        connect(plan, false));
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection, connect(plan, false));
   LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(*connection));
   if (!has_parts) {
     return Status::unsupported(base::str_cat(
@@ -267,8 +266,7 @@ Result<uint64_t> Snapshots::write_inline(const Plan& plan,
   written();
   if (!checksum.has_value()) return checksum;
   LOCI_ASSIGN_OR_RETURN(const int64_t parts, file.finish());
-  LOCI_ASSIGN_OR_RETURN(const int64_t kept,
-                        store::count_snapshot_parts(*connection, plan.root.id));
+  LOCI_ASSIGN_OR_RETURN(const int64_t kept, store::count_snapshot_parts(*connection, plan.root.id));
   if (kept == parts) return checksum;
   return Status::failed_precondition(
       base::str_cat("snapshot of source ", plan.root.source,

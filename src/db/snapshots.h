@@ -66,8 +66,8 @@ class Snapshots {
  private:
   /// A connection of our own to the database, and how long it waits for other writers.
   Result<std::unique_ptr<sqlite::Connection>> connect(const Plan& plan, bool full_sync) const;
-  Result<std::shared_ptr<index::SnapshotFile>> open_recorded(
-      sqlite::Connection& connection, const store::SnapshotRecord& record);
+  Result<std::shared_ptr<index::SnapshotFile>> open_recorded(sqlite::Connection& connection,
+                                                             const store::SnapshotRecord& record);
   Result<uint64_t> write_file(const Plan& plan,
                               const std::function<Status(index::SnapshotWriter&)>& fill,
                               const std::function<void()>& written);

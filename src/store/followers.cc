@@ -124,12 +124,11 @@ Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& rec
 }
 
 Status withdraw_snapshot(sqlite::Connection& connection, int64_t source) {
-  LOCI_RETURN_IF_ERROR(sqlite::run(connection, "DELETE FROM loci_followers WHERE name = ?1",
-                                   follower_name(source)));
   LOCI_RETURN_IF_ERROR(
-      sqlite::run(connection,
-                  "INSERT INTO loci_meta(key, value) VALUES('purge_count', 1) "
-                  "ON CONFLICT(key) DO UPDATE SET value = value + 1"));
+      sqlite::run(connection, "DELETE FROM loci_followers WHERE name = ?1", follower_name(source)));
+  LOCI_RETURN_IF_ERROR(sqlite::run(connection,
+                                   "INSERT INTO loci_meta(key, value) VALUES('purge_count', 1) "
+                                   "ON CONFLICT(key) DO UPDATE SET value = value + 1"));
   LOCI_ASSIGN_OR_RETURN(const bool parts, has_snapshot_parts(connection));
   return parts ? drop_unnamed_snapshot_parts(connection) : Status();
 }

@@ -29,8 +29,8 @@ Result<std::vector<SnapshotRecord>> list_snapshots(sqlite::Connection& connectio
 /// Makes `record` the one that counts. kFailedPrecondition when the source or the log entry that it
 /// stands on is gone: then it must not count.
 Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& record);
-/// No snapshot counts for the source any more, nor does one that is being written by whoever did not
-/// see this: its rows are about to be purged (purge_count).
+/// No snapshot counts for the source any more, nor does one that is being written by whoever did
+/// not see this: its rows are about to be purged (purge_count).
 Status withdraw_snapshot(sqlite::Connection& connection, int64_t source);
 /// The database's uuid as bytes.
 Result<std::array<uint8_t, 16>> database_uuid(sqlite::Connection& connection);

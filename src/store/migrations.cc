@@ -105,10 +105,8 @@ DROP TABLE loci_snapshots;
 )sql";
 
 constexpr std::array kMigrations = {
-    Migration{.name = "foundation",
-              .up = kFoundationUp,
-              .down = kFoundationDown,
-              .holds_rows = true},
+    Migration{
+        .name = "foundation", .up = kFoundationUp, .down = kFoundationDown, .holds_rows = true},
     Migration{.name = "snapshots inside the file",
               .up = kSnapshotsUp,
               .down = kSnapshotsDown,

@@ -17,16 +17,17 @@ std::span<const std::byte> as_blob(base::ByteSpan bytes) { return std::as_bytes(
 }  // namespace
 
 Result<bool> has_snapshot_parts(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(
-      const std::optional<int64_t> there,
-      sqlite::query_int(connection, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND "
-                                    "name = 'loci_snapshots'"));
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> there,
+                        sqlite::query_int(connection,
+                                          "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND "
+                                          "name = 'loci_snapshots'"));
   return there.has_value();
 }
 
 Status put_snapshot_part(sqlite::Connection& connection, const SnapshotRootId& root, int64_t part,
                          base::ByteSpan bytes) {
-  return sqlite::run(connection, "INSERT INTO loci_snapshots(root_id, part, data) VALUES(?1, ?2, ?3)",
+  return sqlite::run(connection,
+                     "INSERT INTO loci_snapshots(root_id, part, data) VALUES(?1, ?2, ?3)",
                      as_blob(root), part, as_blob(bytes));
 }
 
