@@ -50,11 +50,11 @@ void add_shared_options(CLI::App& app, Context& context) {
       ->excludes("--json");
   app.add_flag("--progress", context.progress, "Progress on stderr even when it is no terminal");
   const auto take_place = [&context](const std::string& place) {
-    static const std::map<std::string, SnapshotMode> kPlaces = {{"file", SnapshotMode::kFile},
-                                                                {"inline", SnapshotMode::kInline},
-                                                                {"memory", SnapshotMode::kMemory}};
-    const auto found = kPlaces.find(place);
-    if (found == kPlaces.end()) {
+    static const std::map<std::string, SnapshotMode> places = {{"file", SnapshotMode::kFile},
+                                                               {"inline", SnapshotMode::kInline},
+                                                               {"memory", SnapshotMode::kMemory}};
+    const auto found = places.find(place);
+    if (found == places.end()) {
       throw CLI::ValidationError("--snapshot", "'" + place + "': allowed are file, inline, memory");
     }
     context.snapshot = found->second;

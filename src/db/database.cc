@@ -69,7 +69,7 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
 /// A snapshot that is damaged is not used; that it is there is told.
 Status check_snapshot(DatabaseImpl& database, Connection& connection, const CatalogEntry& entry,
                       bool repair, std::vector<CheckFinding>& findings) {
-  const Status sound = database.snapshots().verify(connection, entry.source.id);
+  Status sound = database.snapshots().verify(connection, entry.source.id);
   if (sound.ok()) return {};
   if (sound.code() != StatusCode::kCorruption) return sound;
   if (repair) LOCI_RETURN_IF_ERROR(store::withdraw_snapshot(connection, entry.source.id));

@@ -262,7 +262,7 @@ Result<uint64_t> Snapshots::write_inline(const Plan& plan,
   PartsFile file(store::kSnapshotPartBytes, put);
   index::SnapshotWriter writer(file, plan.root);
   const Status status = fill(writer);
-  const Result<uint64_t> checksum = status.ok() ? writer.finish() : Result<uint64_t>(status);
+  Result<uint64_t> checksum = status.ok() ? writer.finish() : Result<uint64_t>(status);
   written();
   if (!checksum.has_value()) return checksum;
   LOCI_ASSIGN_OR_RETURN(const int64_t parts, file.finish());
