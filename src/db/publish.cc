@@ -79,8 +79,10 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
     return Status::failed_precondition(base::str_cat(
         "collection '", name, "': a snapshot cannot be written inside a transaction"));
   }
-  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots_.try_lock());
-  if (right == nullptr) return {};  // another program is at it
+  // What another program is writing serves as well, unless it may be older than what was done here.
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right,
+                        when == Publish::kAnyway ? snapshots_.lock() : snapshots_.try_lock());
+  if (right == nullptr) return {};
   Held held;
   LOCI_RETURN_IF_ERROR(read_source(
       name,
@@ -126,8 +128,12 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
   // What the caller asked for is done: a snapshot that could not be written must not undo that.
   const Status status = base::guarded([&] { return publish(name, when); });
   if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
-  base::log(LogLevel::kWarning,
-            base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
+  const auto tell = [&]() -> Status {
+    base::log(LogLevel::kWarning,
+              base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
+    return {};
+  };
+  base::guarded(tell).ignore();  // no memory for the words either
 }
 
 void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {

@@ -36,7 +36,7 @@ class Snapshots {
   /// The right to write a snapshot, held by one program at a time; null while another holds it.
   Result<std::unique_ptr<base::File>> try_lock();
   /// The same, waited for up to the busy time-out (kBusy); null where no snapshots are written.
-  Result<std::unique_ptr<base::File>> lock_for_purge();
+  Result<std::unique_ptr<base::File>> lock();
   /// Writes a snapshot under a name that nobody knows yet. `fill` writes the segments; `written` is
   /// called before the file is synced, which may take long.
   Result<store::SnapshotRecord> write(index::SnapshotRoot root,
@@ -47,6 +47,7 @@ class Snapshots {
   /// asked_for  somebody has asked for the snapshot: wait as long as for any write; else shortly
   Status record(const store::SnapshotRecord& record, bool asked_for);
   /// Removes every file of the folder that `keep` does not name. Who reads one keeps what it has.
+  /// Errors: the first; the other files are removed all the same.
   Status sweep(const std::vector<store::SnapshotRecord>& keep);
 
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
