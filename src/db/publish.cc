@@ -62,7 +62,8 @@ class BeingWritten {
 }  // namespace
 
 Status DatabaseImpl::publish(std::string_view name, Publish when) {
-  // The entry that a snapshot stands on may be compacted away while it is written.
+  // While a snapshot is written, the entry that it stands on may be compacted away, and the source
+  // be reindexed.
   constexpr int kAttempts = 3;
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
