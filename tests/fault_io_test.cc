@@ -33,7 +33,7 @@ Injector injector(const IoPlan& plan, bool in_publication) {
 void fail_each(const FaultRun& run, FaultRun::Handle handle) {
   const FaultRun::Calls calls = run.count(handle, injector({}, false));
   ASSERT_GT(calls.all, 0);
-  const std::vector<int64_t> chosen = run.chosen(calls, test_rounds(kShortRuns));
+  const std::vector<int64_t> chosen = run.chosen(calls, test_rounds(kShortRuns), 1);
   int64_t runs = 0;
   int64_t fired = 0;
   for (size_t i = 0; i < chosen.size(); ++i) {
@@ -60,8 +60,7 @@ TEST_P(FaultIoTest, AllOrNothingWhateverCallFails) {
   FaultVfs::get();
   const FaultRun run(GetParam());
   fail_each(run, FaultRun::Handle::kFresh);
-  if (!HasFailure() && GetParam().prepare && !GetParam().long_before)
-    fail_each(run, FaultRun::Handle::kKept);
+  if (!HasFailure() && !GetParam().fresh_only()) fail_each(run, FaultRun::Handle::kKept);
 }
 
 /// A transaction whose caller passes over the failure of one of its parts. Returns whether it

@@ -459,7 +459,7 @@ void Driver::history_step() {
       std::filesystem::remove_all(path_ + "-loci");
       return;
     case 7:
-      return random_.one_in(2) ? keep_a_backup() : restore_the_backup();
+      return random_.one_in(3) ? keep_a_backup() : restore_the_backup();
     case 8:
     case 9:
       return read_an_older_snapshot();

@@ -107,8 +107,10 @@ Status create_long(Database& database) {
 /// So many rows that who writes them publishes a snapshot in closing.
 std::vector<Record> long_rows() {
   const TestCode mine;
+  constexpr int kRows = 2100;
   std::vector<Record> rows;
-  for (int i = 0; i < 2100; ++i) {
+  rows.reserve(kRows);
+  for (int i = 0; i < kRows; ++i) {
     rows.push_back(vector_record("note-" + std::to_string(i), sine_vector(kLongDim, 0.1 + i % 3)));
   }
   return rows;
@@ -295,6 +297,10 @@ std::vector<Workload> make_workloads() {
   };
   return {
       {"create_database", nullptr, create},
+      {.name = "open",
+       .prepare = fill,
+       .act = [](Database& database, std::string&) { return database.list_collections().status(); },
+       .opening = true},
       {"create_second", fill,
        [](Database& database, std::string&) {
          return database.create_collection(fault_spec("others")).status();
@@ -412,8 +418,10 @@ void FaultRun::prepare(const std::string& path) const {
   }
 }
 
-Status FaultRun::act_once(const std::string& path, std::string& seen) const {
+Status FaultRun::act_once(const std::string& path, std::string& seen,
+                          const Injector& injector) const {
   LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path, workload_.options));
+  if (injector.opened) injector.opened();
   return workload_.act(database, seen);
 }
 
@@ -488,7 +496,8 @@ FaultRun::Calls FaultRun::count(Handle handle, const Injector& injector) const {
                                   FaultVfs::get().at_snapshot_folder(nullptr);
                                   return injector.disarm();
                                 },
-                            .count = injector.count};
+                            .count = injector.count,
+                            .opened = [&] { calls.opened = injector.count(); }};
   EXPECT_FALSE(run(handle, counter));
   if (calls.own == 0) {
     EXPECT_FALSE(workload_.publishes) << "nothing was published";
@@ -497,15 +506,22 @@ FaultRun::Calls FaultRun::count(Handle handle, const Injector& injector) const {
   return calls;
 }
 
-std::vector<int64_t> FaultRun::chosen(const Calls& calls, int runs) const {
+std::vector<int64_t> FaultRun::chosen(const Calls& calls, int runs, int64_t opening_step) const {
   std::vector<int64_t> chosen;
-  const auto add = [&](int64_t first, int64_t last, bool all) {
-    // A step of odd length does not meet the same place of every row.
-    const int64_t step = all ? 1 : std::max<int64_t>(1, (last - first + 1) / runs) | 1;
+  const auto add = [&](int64_t first, int64_t last, int64_t step) {
     for (int64_t n = first; n <= last; n += step) chosen.push_back(n);
   };
-  add(1, calls.own, soak() && !workload_.long_before);
-  add(calls.own + 1, calls.all, soak());
+  // A step of odd length does not meet the same place of every row.
+  const auto spread = [&](int64_t count) { return std::max<int64_t>(1, count / runs) | 1; };
+  const int64_t publication = calls.all - calls.own;
+  if (!soak() || workload_.long_before) {
+    add(1, calls.own, spread(calls.own));
+  } else {
+    const bool opens_alike = workload_.prepare != nullptr && !workload_.opening;
+    add(1, calls.opened, opens_alike ? opening_step : 1);
+    add(calls.opened + 1, calls.own, 1);
+  }
+  add(calls.own + 1, calls.all, soak() ? 1 : spread(publication));
   return chosen;
 }
 
@@ -518,7 +534,7 @@ bool FaultRun::run(Handle handle, const Injector& injector) const {
   bool fired = false;
   if (handle == Handle::kFresh) {
     injector.arm();
-    status = act_once(path, seen);
+    status = act_once(path, seen, injector);
     fired = injector.disarm();
     verify_outcome(path, status, seen, fired, injector);
   } else {

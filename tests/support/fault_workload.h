@@ -43,8 +43,12 @@ struct Workload {
   /// logged, and the operation succeeds.
   bool publishes = false;
   /// What comes before that publication is long, and that of another workload: a spread of it is
-  /// enough. In a fresh handle alone, as it takes closing or a first search to publish.
+  /// enough.
   bool long_before = false;
+  /// It does little more than opening the file, which every other does too.
+  bool opening = false;
+  /// Whether nothing is left to do for it in a handle that was open before.
+  [[nodiscard]] bool fresh_only() const { return !prepare || long_before || opening; }
 
   /// For GoogleTest.
   friend void PrintTo(const Workload& workload, std::ostream* out) { *out << workload.name; }
@@ -73,6 +77,8 @@ struct Injector {
   std::function<bool()> disarm;
   /// What was counted since arm(), until disarm().
   std::function<int64_t()> count;
+  /// Told when a fresh handle is open; may be null.
+  std::function<void()> opened = nullptr;
   /// It hits nothing but a publication that nobody has asked for.
   bool in_publication = false;
   /// It takes SQLite's memory: before 3.45 its JSON functions take that for wrong JSON, and the
@@ -96,20 +102,23 @@ class FaultRun {
   };
   struct Calls {
     int64_t all = 0;
-    int64_t own = 0;  ///< before a publication that nobody has asked for
+    int64_t own = 0;     ///< before a publication that nobody has asked for
+    int64_t opened = 0;  ///< before the handle was open
   };
   /// What `injector` counts in a run without a fault.
   Calls count(Handle handle, const Injector& injector) const;
-  /// Which of them are to fail, each in its own run: all with LOCI_SOAK=1 (but for what is
-  /// Workload::long_before), else some `runs` of the operation's own and as many of a publication.
-  [[nodiscard]] std::vector<int64_t> chosen(const Calls& calls, int runs) const;
+  /// Which of them are to fail, each in its own run. With LOCI_SOAK=1 all, but for what is
+  /// Workload::long_before, and of opening an existing file only each `opening_step`-th unless it
+  /// is Workload::opening. Else some `runs` of the operation's own and as many of a publication.
+  [[nodiscard]] std::vector<int64_t> chosen(const Calls& calls, int runs,
+                                            int64_t opening_step) const;
   /// One run; whether the fault has happened. Failures are reported under SCOPED_TRACE of the
   /// caller.
   bool run(Handle handle, const Injector& injector) const;
 
  private:
   void prepare(const std::string& path) const;
-  Status act_once(const std::string& path, std::string& seen) const;
+  Status act_once(const std::string& path, std::string& seen, const Injector& injector) const;
   void rerun(Database& database) const;
   void verify_outcome(const std::string& path, const Status& status, const std::string& seen,
                       bool fired, const Injector& injector) const;
