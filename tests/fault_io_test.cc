@@ -4,8 +4,9 @@
 // handle; else every few calls, with the faults taken in turn.
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <iostream>
 #include <string>
+#include <vector>
 
 #include "support/fault_vfs.h"
 #include "support/fault_workload.h"
@@ -22,52 +23,44 @@ constexpr int kShortRuns = 80;
 
 constexpr IoFault kFaults[] = {IoFault::kError, IoFault::kFull, IoFault::kShort, IoFault::kTorn};
 
-Injector injector(const IoPlan& plan) {
+Injector injector(const IoPlan& plan, bool in_publication) {
   return {.arm = [plan] { FaultVfs::get().arm(plan); },
-          .disarm = [] { return FaultVfs::get().disarm(); }};
-}
-
-/// Calls of a run without a fault.
-int64_t count_calls(const FaultRun& run, FaultRun::Handle handle) {
-  int64_t calls = 0;
-  const Injector counter = {.arm = [] { FaultVfs::get().arm({}); },
-                            .disarm =
-                                [&calls] {
-                                  calls = FaultVfs::get().calls();
-                                  return FaultVfs::get().disarm();
-                                }};
-  EXPECT_FALSE(run.run(handle, counter));
-  return calls;
+          .disarm = [] { return FaultVfs::get().disarm(); },
+          .count = [] { return FaultVfs::get().calls(); },
+          .in_publication = in_publication};
 }
 
 void fail_each(const FaultRun& run, FaultRun::Handle handle) {
-  const int64_t calls = count_calls(run, handle);
-  ASSERT_GT(calls, 0);
-  const int64_t stride = soak() ? 1 : std::max<int64_t>(1, calls / test_rounds(kShortRuns));
-  const bool every = soak();
+  const FaultRun::Calls calls = run.count(handle, injector({}, false));
+  ASSERT_GT(calls.all, 0);
+  const std::vector<int64_t> chosen = run.chosen(calls, test_rounds(kShortRuns), 1);
+  int64_t runs = 0;
   int64_t fired = 0;
-  for (int64_t n = 1; n <= calls; n += stride) {
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const int64_t n = chosen[i];
     for (size_t variant = 0; variant < 8; ++variant) {
-      if (!every && variant != static_cast<size_t>(n / stride) % 8) continue;
+      if (!soak() && variant != i % 8) continue;
       const IoPlan plan = {.nth = n,
                            .fault = kFaults[variant % 4],
                            .from_then_on = variant >= 4,
                            .seed = static_cast<uint64_t>(n)};
-      SCOPED_TRACE("call " + std::to_string(n) + " of " + std::to_string(calls) + ", " +
+      SCOPED_TRACE("call " + std::to_string(n) + " of " + std::to_string(calls.all) + ", " +
                    io_fault_name(plan.fault) + (plan.from_then_on ? " from then on" : "") +
                    (handle == FaultRun::Handle::kFresh ? ", fresh handle" : ", kept handle"));
-      fired += run.run(handle, injector(plan)) ? 1 : 0;
+      ++runs;
+      fired += run.run(handle, injector(plan, n > calls.own)) ? 1 : 0;
       if (::testing::Test::HasFailure()) return;  // the first one tells enough
     }
   }
   EXPECT_GT(fired, 0);
+  std::cout << calls.all << " calls, " << runs << " runs\n";
 }
 
 TEST_P(FaultIoTest, AllOrNothingWhateverCallFails) {
   FaultVfs::get();
   const FaultRun run(GetParam());
   fail_each(run, FaultRun::Handle::kFresh);
-  if (!HasFailure() && GetParam().prepare) fail_each(run, FaultRun::Handle::kKept);
+  if (!HasFailure() && !GetParam().fresh_only()) fail_each(run, FaultRun::Handle::kKept);
 }
 
 /// A transaction whose caller passes over the failure of one of its parts. Returns whether it

@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 
+#include "base/bytes.h"
+#include "base/os_file.h"
 #include "sqlite/sqlite_api.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -113,6 +115,28 @@ TEST(FaultVfsTest, PowerLossTakesWhatWasNotSynced) {
   EXPECT_EQ(rows_after_power_loss("PRAGMA synchronous = FULL", 0), 1);
   EXPECT_EQ(rows_after_power_loss("PRAGMA synchronous = OFF", 0), 0);
   EXPECT_EQ(rows_after_power_loss("PRAGMA synchronous = OFF", 1), 1);
+}
+
+TEST(FaultVfsTest, TheLibrarysOwnFilesAreCountedAndLoseTheirPowerWithIt) {
+  const TempDir dir;
+  FaultVfs& vfs = FaultVfs::get();
+  base::FileSystem& files = base::file_system();
+  vfs.record();
+  vfs.arm({.nth = 2, .calls = only(IoCall::kFiles)});
+  {
+    const auto file = files.open(dir.file("a"), base::OpenMode::kCreateNew, 0600);
+    ASSERT_TRUE(file.ok());
+    EXPECT_EQ((*file)->pwrite(0, base::as_bytes("x")).code(), StatusCode::kIoError);
+    EXPECT_TRUE((*file)->pwrite(0, base::as_bytes("x")).ok());
+    EXPECT_EQ(vfs.calls(), 3);
+    vfs.lose_power();
+    EXPECT_FALSE((*file)->sync().ok());
+  }
+  vfs.disarm();
+  vfs.leave_survivors(0);
+  EXPECT_FALSE(std::filesystem::exists(dir.file("a"))) << "its folder was never synced";
+  vfs.leave_survivors(1);
+  EXPECT_EQ(std::filesystem::file_size(dir.file("a")), 1U);
 }
 
 TEST(FaultVfsTest, ExitEndsTheProcessAtTheCall) {

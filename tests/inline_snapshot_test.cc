@@ -201,6 +201,7 @@ TEST_F(InlineSnapshotTest, OfAPurgedRowNoByteIsLeft) {
   EXPECT_EQ(search_differs_from_rows(notes), "");
   ASSERT_OK(db.publish("notes"));
   EXPECT_EQ(verify(path_), "inline");
+  EXPECT_FALSE(fs::exists(path_ + "-loci"));
 }
 
 TEST_F(InlineSnapshotTest, APurgeStopsTheOneInProgress) {

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -76,6 +77,7 @@ class Program {
     return compact(*database_, durability_ == Durability::kFull, ignored);
   }
   Status reindex() { return database_->reindex("notes"); }
+  Status publish() { return database_->publish("notes"); }
   Status reopen() {
     database_.reset();  // the last connection: the WAL is emptied and removed
     return open();
@@ -112,8 +114,14 @@ const std::vector<Program::Step> kSchema = {
     &Program::insert_many, &Program::create_second, &Program::alter,        &Program::checkpoint,
     &Program::drop_second, &Program::reindex,       &Program::drop,         &Program::migrate_down};
 const std::vector<Program::Step> kFile = {
-    &Program::open,  &Program::create, &Program::insert_many, &Program::reopen, &Program::insert,
-    &Program::purge, &Program::update, &Program::reopen,      &Program::remove, &Program::reopen};
+    &Program::open,   &Program::create,  &Program::insert_many, &Program::publish,
+    &Program::reopen, &Program::insert,  &Program::purge,       &Program::update,
+    &Program::reopen, &Program::publish, &Program::remove,      &Program::reopen};
+const std::vector<Program::Step> kSnapshots = {
+    &Program::open,   &Program::create,     &Program::insert_many, &Program::publish,
+    &Program::update, &Program::checkpoint, &Program::publish,     &Program::remove,
+    &Program::reopen, &Program::insert,     &Program::publish,     &Program::compact_log,
+    &Program::update, &Program::reindex,    &Program::archive,     &Program::publish};
 
 /// What can be seen before the first step and after each.
 std::vector<std::string> states_of(const std::vector<Program::Step>& steps) {
@@ -139,14 +147,48 @@ size_t run_program(const std::vector<Program::Step>& steps, const std::string& p
   return steps.size();
 }
 
+/// What is wrong with the records of snapshots: empty when each stands on an entry of the log.
+std::string false_snapshot_records(Database& database) {
+  const auto collections = database.list_collections();
+  if (!collections.ok() || collections->empty()) return "";
+  int64_t wrong = -1;
+  const Status status = database.sql(
+      "SELECT count(*) FROM loci_followers f WHERE NOT EXISTS("
+      "SELECT 1 FROM loci_log l WHERE l.scn = f.scn AND l.token = f.token)",
+      [&](std::span<const std::string>, std::span<const Value> values) {
+        wrong = std::get<int64_t>(values[0]);
+        return Status();
+      });
+  return wrong == 0 ? "" : std::to_string(wrong) + " claim what is not there " + status.to_string();
+}
+
+/// While it lives, collects what the library says of snapshots that it could not use.
+class UnusableSnapshots {
+ public:
+  UnusableSnapshots() {
+    set_log_hook([this](LogLevel, std::string_view message) {
+      if (message.find("the rows are read instead") == std::string_view::npos) return;
+      messages_ += std::string(message) + "\n";
+    });
+  }
+  UnusableSnapshots(const UnusableSnapshots&) = delete;
+  UnusableSnapshots& operator=(const UnusableSnapshots&) = delete;
+  ~UnusableSnapshots() { set_log_hook(nullptr); }
+  [[nodiscard]] const std::string& messages() const { return messages_; }
+
+ private:
+  std::string messages_;
+};
+
 /// The file is whole, and holds what it held after one of the steps first..reported + 1. Returns
 /// whether a reported step was lost.
 bool verify(const std::string& path, const std::vector<std::string>& states, size_t first,
-            size_t reported) {
+            size_t reported, bool purges) {
   auto database = Database::open(path);
   EXPECT_OK(database);
   if (!database.ok()) return false;
   EXPECT_EQ(check_report(*database), "");
+  EXPECT_EQ(false_snapshot_records(*database), "");
   const std::string state = digest(*database);
   const auto holds = [&](size_t from) {  // steps may leave equal states
     for (size_t i = from; i <= reported + 1 && i < states.size(); ++i) {
@@ -157,14 +199,23 @@ bool verify(const std::string& path, const std::vector<std::string>& states, siz
   EXPECT_TRUE(holds(first)) << "expected the state after one of the steps " << first << ".."
                             << reported + 1 << ", got:\n"
                             << state;
+  const UnusableSnapshots unusable;
   if (auto notes = database->collection("notes"); notes.ok()) {
     EXPECT_EQ(search_differs_from_rows(*notes), "");
+  }
+  // A file is removed when the record of a newer one is on disk; but purge removes it at once.
+  if (!purges) {
+    EXPECT_EQ(unusable.messages(), "");
   }
   return !holds(reported);
 }
 
-constexpr uint32_t kChanges =
-    only(IoCall::kWrite) | only(IoCall::kSync) | only(IoCall::kTruncate) | only(IoCall::kDelete);
+constexpr uint32_t kChanges = only(IoCall::kWrite) | only(IoCall::kSync) | only(IoCall::kTruncate) |
+                              only(IoCall::kDelete) | only(IoCall::kFiles);
+
+bool purges(const std::vector<Program::Step>& steps) {
+  return std::find(steps.begin(), steps.end(), &Program::purge) != steps.end();
+}
 
 int64_t count_changes(const std::vector<Program::Step>& steps, Durability durability) {
   const TempDir dir;
@@ -196,7 +247,7 @@ void lose_power_at_every_change(const std::vector<Program::Step>& steps, Durabil
                    std::to_string(seed) + ", " + std::to_string(reported) + " steps reported");
       vfs.leave_survivors(seed);
       const size_t first = durability == Durability::kFull ? reported : 0;
-      lost |= verify(path, states, first, reported);
+      lost |= verify(path, states, first, reported, purges(steps));
       if (::testing::Test::HasFailure()) return;
     }
   }
@@ -217,6 +268,10 @@ TEST_P(PowerLossTest, SchemasAreAPrefixOfTheCommits) {
 
 TEST_P(PowerLossTest, ClosedAndRewrittenFilesAreAPrefixOfTheCommits) {
   lose_power_at_every_change(kFile, GetParam(), soak() ? 1 : 7);
+}
+
+TEST_P(PowerLossTest, SnapshotsClaimNothingThatIsNotThere) {
+  lose_power_at_every_change(kSnapshots, GetParam(), soak() ? 1 : 7);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, PowerLossTest,
@@ -256,7 +311,7 @@ void stop_at_every_change(const std::vector<Program::Step>& steps) {
       return 0;
     });
     ASSERT_EQ(code, kExitCode);
-    verify(path, states, reported.get(), reported.get());
+    verify(path, states, reported.get(), reported.get(), purges(steps));
     if (::testing::Test::HasFailure()) return;
   }
 }
@@ -265,6 +320,7 @@ TEST(ProcessStopTest, NoReportedCommitIsLostWhereverTheProcessStops) {
   stop_at_every_change(kRows);
   stop_at_every_change(kSchema);
   stop_at_every_change(kFile);
+  stop_at_every_change(kSnapshots);
 }
 
 }  // namespace

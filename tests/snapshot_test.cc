@@ -2,7 +2,9 @@
 //
 // Snapshots are derived. Whatever is done to them or to the file they belong to, searches answer as
 // the rows say, and no process dies of it.
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -173,6 +175,34 @@ TEST_F(SnapshotTest, PublishAndReindexWriteOneWhenAsked) {
     return Status();
   });
   EXPECT_OK(inside);
+}
+
+TEST_F(SnapshotTest, ReindexWaitsForTheSnapshotThatAnotherProgramWrites) {
+  make(path());
+  Database db = open(path());
+  // What that program writes may stand before the reindex, which makes it useless.
+  const int lock = ::open((path() + "-loci/lock").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(lock, 0);
+  struct flock held{};
+  held.l_type = F_WRLCK;
+  held.l_whence = SEEK_SET;
+  held.l_len = 1;
+  ASSERT_EQ(::fcntl(lock, F_OFD_SETLK, &held), 0);
+  const auto last_entry = [&] {
+    std::string entry;
+    EXPECT_OK(db.sql("SELECT CAST(max(scn) AS TEXT) FROM loci_log",
+                     [&](std::span<const std::string>, std::span<const Value> values) {
+                       entry = std::get<std::string>(values[0]);
+                       return Status();
+                     }));
+    return entry;
+  };
+  const std::string before = last_entry();
+  std::thread reindexing([&] { EXPECT_OK(db.reindex("notes")); });
+  while (last_entry() == before) std::this_thread::yield();  // until it has committed
+  EXPECT_EQ(::close(lock), 0);
+  reindexing.join();
+  EXPECT_EQ(verify(path()), "file");
 }
 
 TEST_F(SnapshotTest, UncommittedRowsAreInNoSnapshot) {

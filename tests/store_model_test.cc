@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Random operations on a collection, each also done to an in-memory model; after every operation
-// searches, reads and counts are compared with the model's. Three settings: one handle; two handles
-// (two connections, two images) on one file; and the plain sqlite3 shell writing in between.
+// searches, reads and counts are compared with the model's. Four settings: one handle; two handles
+// (two connections, two images) on one file; the plain sqlite3 shell writing in between; and many
+// short histories of two or three handles with all that may happen to a file and its snapshots.
+// LOCI_TEST_SEED=N: the history N alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +24,7 @@ namespace loci::testing {
 namespace {
 
 /// Which clients write to the file.
-enum class Clients { kOne, kTwoHandles, kShell };
+enum class Clients { kOne, kTwoHandles, kShell, kHistory };
 
 struct Handle {
   Database database;
@@ -31,15 +35,20 @@ struct Handle {
 class Driver {
  public:
   Driver(uint64_t seed, Clients clients)
-      : random_(seed), clients_(clients), path_(dir_.file("model.db")) {}
+      : random_(seed),
+        clients_(clients),
+        dir_(clients == Clients::kHistory ? TempDir::Where::kMemory : TempDir::Where::kDisk),
+        path_(dir_.file("model.db")) {}
 
   void run(int operations);
 
  private:
-  void open_handles();
+  void open_handles(size_t count);
+  Result<Handle> open_handle();
   void step();
   void write_step(int depth);
   void transaction_step(int depth);
+  void history_step();
   void shell_step();
   std::string shell_script(int64_t rowid, const std::string& id);
 
@@ -52,6 +61,13 @@ class Driver {
   void purge_some();
   void apply_insert(const Record& record, OnConflict on_conflict, const Result<RowId>& result);
   void add_made_id(int64_t rowid, ModelRow& row);
+
+  void publish();
+  void publish_beside_a_writer();
+  void reopen_one();
+  void keep_a_backup();
+  void restore_the_backup();
+  void read_an_older_snapshot();
 
   void compare_search();
   void compare_vectors(Collection& collection, const StoreModel& model);
@@ -76,17 +92,29 @@ class Driver {
   StoreModel model_;
   StoreModel committed_;  // what other connections see while a transaction is open
   int next_id_ = 0;
+  const std::string backup_ = dir_.file("backup.db");
+  std::optional<StoreModel> backed_up_;
 };
 
-void Driver::open_handles() {
-  const size_t count = clients_ == Clients::kTwoHandles ? 2 : 1;
+Result<Handle> Driver::open_handle() {
+  DatabaseOptions options;
+  if (clients_ == Clients::kHistory) {
+    options.busy_timeout_ms = 5;  // one thread: who is busy stays so
+    options.snapshot_mmap = !random_.one_in(4);
+    if (random_.one_in(8)) options.snapshot = SnapshotMode::kMemory;
+  }
+  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path_, options));
+  Result<Collection> collection = database.collection("notes");
+  if (!collection.ok()) collection = database.create_collection(model_spec());
+  if (!collection.ok()) return collection.error();
+  return Handle{std::move(database), *std::move(collection)};
+}
+
+void Driver::open_handles(size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    Result<Database> database = Database::open(path_);
-    ASSERT_OK(database);
-    Result<Collection> collection =
-        i == 0 ? database->create_collection(model_spec()) : database->collection("notes");
-    ASSERT_OK(collection);
-    handles_.push_back({*std::move(database), *std::move(collection)});
+    Result<Handle> handle = open_handle();
+    ASSERT_OK(handle);
+    handles_.push_back(*std::move(handle));
   }
 }
 
@@ -331,6 +359,7 @@ void Driver::transaction_step(int depth) {
       write_step(depth);
       if (::testing::Test::HasFatalFailure()) return Status::internal("the test has failed");
       compare_search();
+      if (clients_ == Clients::kHistory && random_.one_in(8)) publish_beside_a_writer();
     }
     compare_committed();
     return fail ? Status::cancelled("rolled back on purpose") : Status();
@@ -341,6 +370,101 @@ void Driver::transaction_step(int depth) {
     model_ = before;
   } else {
     ASSERT_OK(status);
+  }
+}
+
+void Driver::publish() { ASSERT_OK(handle().database.publish("notes")); }
+
+/// While a transaction is open: its own thread is refused, another handle may find the write lock
+/// taken. Neither does any harm; where no snapshots are written there is nothing to do.
+void Driver::publish_beside_a_writer() {
+  for (Handle& one : handles_) {
+    const Status status = one.database.publish("notes");
+    if (status.ok()) continue;
+    const bool own = &one == &handle();
+    ASSERT_TRUE(fails_with(status, own ? StatusCode::kFailedPrecondition : StatusCode::kBusy));
+  }
+}
+
+void Driver::reopen_one() {
+  handles_.erase(handles_.begin() + static_cast<std::ptrdiff_t>(active_));
+  Result<Handle> handle = open_handle();
+  ASSERT_OK(handle);
+  handles_.push_back(*std::move(handle));
+}
+
+void Driver::keep_a_backup() {
+  std::filesystem::remove(backup_);
+  if (random_.one_in(2)) {
+    ASSERT_OK(handle().database.backup(backup_));
+  } else {
+    const size_t count = handles_.size();
+    handles_.clear();  // what is in the WAL comes into the file
+    std::filesystem::copy_file(path_, backup_);
+    open_handles(count);
+  }
+  backed_up_ = model_;
+}
+
+/// The older file beside the newer folder: the numbers of its log are given a second time. Another
+/// program may put it there through SQLite, under handles that are open.
+void Driver::restore_the_backup() {
+  if (!backed_up_.has_value()) return keep_a_backup();
+  if (random_.one_in(2)) {
+    const ProcessResult shell = sqlite_shell(path_, ".restore " + backup_ + "\n");
+    ASSERT_EQ(shell.exit_code, 0) << shell.error;
+    model_ = *backed_up_;
+    return;
+  }
+  const size_t count = handles_.size();
+  handles_.clear();
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + suffix);
+  std::filesystem::copy_file(backup_, path_);
+  model_ = *backed_up_;
+  open_handles(count);
+}
+
+/// One handle is in the midst of reading while another writes and publishes.
+void Driver::read_an_older_snapshot() {
+  const std::vector<int64_t> before = model_.visible({}, true);
+  std::vector<int64_t> seen;
+  const size_t reader = random_.below(handles_.size());
+  Collection reading = handles_[reader].collection;
+  ASSERT_OK(reading.scan({}, true, false, -1, 0, [&](const Record& record) {
+    if (seen.empty()) {
+      active_ = random_.below(handles_.size());
+      transaction_step(1);
+      if (!::testing::Test::HasFatalFailure()) publish();
+      if (!::testing::Test::HasFatalFailure()) compare_vectors(reading, model_);
+    }
+    seen.push_back(to_int(record.rowid.value_or(kNoRow)));
+    return ::testing::Test::HasFatalFailure() ? Status::internal("the test has failed") : Status();
+  }));
+  ASSERT_EQ(seen, before);
+}
+
+void Driver::history_step() {
+  switch (random_.below(18)) {
+    case 0:
+    case 1:
+    case 2:
+      return publish();
+    case 3:
+      ASSERT_OK(handle().database.reindex("notes"));
+      return;
+    case 4:
+    case 5:
+      return reopen_one();
+    case 6:
+      std::filesystem::remove_all(path_ + "-loci");
+      return;
+    case 7:
+      return random_.one_in(3) ? keep_a_backup() : restore_the_backup();
+    case 8:
+    case 9:
+      return read_an_older_snapshot();
+    default:
+      return write_step(0);
   }
 }
 
@@ -424,12 +548,14 @@ void Driver::compare_vectors(Collection& collection, const StoreModel& model) {
   request.include_archived = random_.one_in(4);
   const ModelFilter filter = random_.one_in(2) ? ModelFilter() : ModelFilter::random(random_, 3);
   request.where = filter.text();
+  request.with_fields = !random_.one_in(4);  // without: the image is asked alone
   SCOPED_TRACE("vector search in " + request.column + " where " + request.where);
   const auto expected = model.neighbors(request.column, query, filter, request.include_archived);
   const auto found = collection.search(request);
   ASSERT_OK(found);
   ASSERT_TRUE(same_neighbors(found->hits, expected, request.k));
   for (const Hit& hit : found->hits) {
+    if (!request.with_fields) break;
     ASSERT_EQ(hit.record.id.value_or(""), model.rows.at(to_int(hit.rowid)).id);
   }
 }
@@ -482,10 +608,11 @@ void Driver::compare_search() {
   }
 }
 
-/// While a transaction is open the other handle sees the rows as they were before it.
+/// While a transaction is open every other handle sees the rows as they were before it.
 void Driver::compare_committed() {
   if (handles_.size() < 2) return;
-  Collection& other = handles_[1 - active_].collection;
+  const size_t next = 1 + random_.below(handles_.size() - 1);
+  Collection& other = handles_[(active_ + next) % handles_.size()].collection;
   ASSERT_TRUE(same_rows(other, committed_));
   compare_vectors(other, committed_);
   compare_words(other, committed_);
@@ -496,6 +623,8 @@ void Driver::step() {
   committed_ = model_;
   if (clients_ == Clients::kShell && random_.one_in(3)) {
     shell_step();
+  } else if (clients_ == Clients::kHistory) {
+    history_step();
   } else {
     write_step(0);
   }
@@ -505,7 +634,18 @@ void Driver::step() {
 }
 
 void Driver::run(int operations) {
-  open_handles();
+  switch (clients_) {
+    case Clients::kOne:
+    case Clients::kShell:
+      open_handles(1);
+      break;
+    case Clients::kTwoHandles:
+      open_handles(2);
+      break;
+    case Clients::kHistory:
+      open_handles(2 + random_.below(2));
+      break;
+  }
   for (int i = 0; i < operations && !::testing::Test::HasFatalFailure(); ++i) {
     SCOPED_TRACE("operation " + std::to_string(i));
     step();
@@ -540,6 +680,17 @@ TEST(StoreModelTest, OneHandleDoesWhatTheModelDoes) { run_seeds(Clients::kOne, 4
 TEST(StoreModelTest, TwoHandlesSeeEachOthersCommits) { run_seeds(Clients::kTwoHandles, 3, 150); }
 
 TEST(StoreModelTest, WritesOfThePlainShellAreFollowed) { run_seeds(Clients::kShell, 3, 120); }
+
+TEST(StoreModelTest, WhateverHappensToAFileItsSearchesAreTrue) {
+  const uint64_t only = test_seed();
+  const auto count = static_cast<uint64_t>(soak() ? 10'000 : 200 + 20 * test_rounds(0));
+  for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : count); ++seed) {
+    SCOPED_TRACE("LOCI_TEST_SEED=" + std::to_string(seed));
+    Driver driver(seed, Clients::kHistory);
+    driver.run(25);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
 
 }  // namespace
 }  // namespace loci::testing

@@ -29,7 +29,7 @@ class FaultFile final : public File {
   }
   Status sync() override {
     LOCI_RETURN_IF_ERROR(owner_.before_call());
-    LOCI_RETURN_IF_ERROR(inner_->sync());
+    if (!owner_.has_gate()) LOCI_RETURN_IF_ERROR(inner_->sync());
     note([&](VolatileDisk& disk) { disk.sync(id_); });
     return {};
   }
@@ -129,7 +129,15 @@ FaultKind FaultFileSystem::kind() const {
   return kind_;
 }
 
-Status FaultFileSystem::before_call() {
+Status FaultFileSystem::before_call(std::string_view path) {
+  if (const Gate gate = gate_.load(); gate != nullptr) {
+    Fault fault = gate(path);
+    if (!fault.status.ok()) {
+      const MutexLock lock(mu_);
+      kind_ = fault.kind;
+      return std::move(fault.status);
+    }
+  }
   std::function<void()> step;
   {
     const MutexLock lock(mu_);
@@ -192,7 +200,7 @@ VolatileDisk::FileId FaultFileSystem::opened(const std::string& path, OpenMode h
 
 Result<std::unique_ptr<File>> FaultFileSystem::open(const std::string& path, OpenMode how,
                                                     uint32_t mode) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   LOCI_RETURN_IF_ERROR(learn(path));
   LOCI_ASSIGN_OR_RETURN(std::unique_ptr<File> file, inner_.open(path, how, mode));
   return std::unique_ptr<File>(
@@ -200,12 +208,12 @@ Result<std::unique_ptr<File>> FaultFileSystem::open(const std::string& path, Ope
 }
 
 Result<std::unique_ptr<MappedFile>> FaultFileSystem::map(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.map(path);
 }
 
 Status FaultFileSystem::rename(const std::string& from, const std::string& to) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(from));
   LOCI_RETURN_IF_ERROR(learn(from));
   LOCI_RETURN_IF_ERROR(learn(to));
   LOCI_RETURN_IF_ERROR(inner_.rename(from, to));
@@ -214,7 +222,7 @@ Status FaultFileSystem::rename(const std::string& from, const std::string& to) {
 }
 
 Status FaultFileSystem::remove_file(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   LOCI_RETURN_IF_ERROR(learn(path));
   LOCI_RETURN_IF_ERROR(inner_.remove_file(path));
   changed([&](VolatileDisk& disk) { disk.remove(path); });
@@ -222,49 +230,49 @@ Status FaultFileSystem::remove_file(const std::string& path) {
 }
 
 Status FaultFileSystem::remove_directory(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.remove_directory(path);
 }
 
 Status FaultFileSystem::make_directories(const std::string& path, uint32_t mode) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.make_directories(path, mode);
 }
 
 Result<FileInfo> FaultFileSystem::info(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.info(path);
 }
 
 Status FaultFileSystem::set_mode(const std::string& path, uint32_t mode) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.set_mode(path, mode);
 }
 
 Status FaultFileSystem::set_owner(const std::string& path, uint32_t owner, uint32_t group) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.set_owner(path, owner, group);
 }
 
 Result<std::vector<std::string>> FaultFileSystem::list(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.list(path);
 }
 
 Status FaultFileSystem::sync_directory(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
-  LOCI_RETURN_IF_ERROR(inner_.sync_directory(path));
+  LOCI_RETURN_IF_ERROR(before_call(path));
+  if (!has_gate()) LOCI_RETURN_IF_ERROR(inner_.sync_directory(path));
   changed([&](VolatileDisk& disk) { disk.sync_directory(path); });
   return {};
 }
 
 Result<uint64_t> FaultFileSystem::free_bytes(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.free_bytes(path);
 }
 
 Result<bool> FaultFileSystem::is_network(const std::string& path) {
-  LOCI_RETURN_IF_ERROR(before_call());
+  LOCI_RETURN_IF_ERROR(before_call(path));
   return inner_.is_network(path);
 }
 

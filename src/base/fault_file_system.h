@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/mutex.h"
@@ -25,6 +26,12 @@ enum class FaultKind : uint8_t {
   kAllAfter,    ///< this call and every later one fail: the disk is gone, or the power
 };
 
+/// What a gate makes of a call: it goes on when `status` is ok.
+struct Fault {
+  Status status;
+  FaultKind kind = FaultKind::kError;
+};
+
 /// Counts every call of itself and its files (reads too) from 1. Loop n = 1, 2, 3 ... until
 /// fired() is false: then every call has failed once.
 class FaultFileSystem final : public FileSystem {
@@ -36,6 +43,10 @@ class FaultFileSystem final : public FileSystem {
   /// Arms `step` for the moment before the n-th call, which then goes on: to stop the process
   /// there, or to do what another program would do.
   void run_before_nth(int64_t n, std::function<void()> step);
+  /// Asked before each call too, with its path, which is empty for calls on an open file: for a
+  /// test that counts these calls among others. While there is one, syncs sync nothing for real.
+  using Gate = Fault (*)(std::string_view path);
+  void set_gate(Gate gate) { gate_ = gate; }
   /// Whether the fault has happened since fail_nth.
   [[nodiscard]] bool fired() const;
   /// Calls since fail_nth.
@@ -65,7 +76,8 @@ class FaultFileSystem final : public FileSystem {
   [[nodiscard]] Result<bool> is_network(const std::string& path) override;
 
   /// For its files: counts a call; the Status to return when it is to fail, else ok.
-  [[nodiscard]] Status before_call();
+  [[nodiscard]] Status before_call(std::string_view path = {});
+  [[nodiscard]] bool has_gate() const { return gate_.load() != nullptr; }
   [[nodiscard]] FaultKind kind() const;
   /// For its files: tells the recorded disk of a change that was made.
   void changed(const std::function<void(VolatileDisk&)>& change);
@@ -77,6 +89,7 @@ class FaultFileSystem final : public FileSystem {
   VolatileDisk::FileId opened(const std::string& path, OpenMode how);
 
   FileSystem& inner_;
+  std::atomic<Gate> gate_{nullptr};
   mutable Mutex mu_;
   bool recording_ LOCI_GUARDED_BY(mu_) = false;
   VolatileDisk disk_ LOCI_GUARDED_BY(mu_);

@@ -45,6 +45,28 @@ TEST(FaultFileSystemTest, EveryCallOfASequenceFailsOnce) {
   EXPECT_EQ(n, 6);  // open, pwrite, sync, rename, sync_directory
 }
 
+TEST(FaultFileSystemTest, AGateIsAskedBeforeEachCall) {
+  const TempDir folder;
+  FaultFileSystem files(real_file_system());
+  files.set_gate([](std::string_view path) -> Fault {
+    if (!path.empty()) return {};  // open, rename, sync_directory
+    return {.status = Status::full("gate"), .kind = FaultKind::kShortWrite};
+  });
+  EXPECT_EQ(replace_file(files, folder.file("f"), "abcdef").message(), "gate");
+  EXPECT_EQ(*read_file(real_file_system(), folder.file("f.new"), 100), "abc");
+  files.set_gate(nullptr);
+  EXPECT_TRUE(replace_file(files, folder.file("f"), "abcdef").ok());
+}
+
+TEST(FaultFileSystemTest, TakesThePlaceOfTheRealOne) {
+  FaultFileSystem files(real_file_system());
+  EXPECT_EQ(&file_system(), &real_file_system());
+  set_file_system(&files);
+  EXPECT_EQ(&file_system(), &files);
+  set_file_system(nullptr);
+  EXPECT_EQ(&file_system(), &real_file_system());
+}
+
 TEST(FaultFileSystemTest, ShortWriteLeavesHalf) {
   const TempDir folder;
   FaultFileSystem files(real_file_system());

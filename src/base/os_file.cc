@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/os_file.h"
 
+#include <atomic>
+
 #include "base/strings.h"
 
 namespace loci::base {
+namespace {
+
+std::atomic<FileSystem*>& in_its_place() {
+  static std::atomic<FileSystem*> files{nullptr};
+  return files;
+}
+
+}  // namespace
+
+FileSystem& file_system() {
+  FileSystem* const files = in_its_place().load(std::memory_order_acquire);
+  return files != nullptr ? *files : real_file_system();
+}
+
+void set_file_system(FileSystem* files) { in_its_place().store(files, std::memory_order_release); }
 
 Result<bool> FileSystem::exists(const std::string& path) {
   const Result<FileInfo> found = info(path);

@@ -113,6 +113,12 @@ class FileSystem {
 
 /// The operating system's. Threads: any.
 [[nodiscard]] FileSystem& real_file_system();
+/// The one that the library uses: the operating system's, unless a test has put another in its
+/// place. Threads: any.
+[[nodiscard]] FileSystem& file_system();
+/// For tests: `files` from now on, null for the operating system's again. A database that is open
+/// may keep the one that it was opened with, which must outlive it.
+void set_file_system(FileSystem* files);
 
 /// Reads a whole file of at most `max_bytes`; kFull when it is longer.
 [[nodiscard]] Result<std::string> read_file(FileSystem& files, const std::string& path,

@@ -120,7 +120,7 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
     // A snapshot holds vectors too. While we have the right to write one, nobody else begins one of
     // rows that are about to go.
     db::Snapshots& snapshots = impl_->database().snapshots();
-    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots.lock_for_purge());
+    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right, snapshots.lock());
     int64_t count = 0;
     LOCI_RETURN_IF_ERROR(impl_->database().write_source(
         name(), [&](Connection& connection, const CatalogEntry& entry) -> Status {
@@ -138,7 +138,9 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
     LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease, connections.writer());
     LOCI_ASSIGN_OR_RETURN(const std::vector<store::SnapshotRecord> others,
                           store::list_snapshots(lease.connection()));
-    LOCI_RETURN_IF_ERROR(snapshots.sweep(others));
+    LOCI_RETURN_IF_ERROR(
+        snapshots.sweep(others).with_context("the rows are gone, but a snapshot still holds their "
+                                             "vectors: purge again"));
     LOCI_RETURN_IF_ERROR(
         store::scrub(lease.connection())
             .with_context("the rows are gone, but their bytes may still lie in the "

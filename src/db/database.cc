@@ -107,7 +107,7 @@ Status copy_into(Connection& connection, const std::string& path) {
 /// Gives a finished file, which no connection has open, its name, and makes both survive power
 /// loss.
 Status name_durably(const std::string& from, const std::string& to) {
-  base::FileSystem& files = base::real_file_system();
+  base::FileSystem& files = base::file_system();
   {
     LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
                           files.open(from, base::OpenMode::kReadWrite));
@@ -317,7 +317,7 @@ Status Database::publish(std::string_view name) {
 
 Status Database::backup(const std::string& path) {
   return base::guarded([&]() -> Status {
-    LOCI_ASSIGN_OR_RETURN(const bool exists, base::real_file_system().exists(path));
+    LOCI_ASSIGN_OR_RETURN(const bool exists, base::file_system().exists(path));
     if (exists) {
       return Status::already_exists(
           base::str_cat("backup: '", path, "' is there already; name a file that is not"));
@@ -331,7 +331,7 @@ Status Database::backup(const std::string& path) {
       return name_durably(part, path);
     });
     if (status.ok()) return {};
-    base::real_file_system().remove_file(part).ignore();  // may not be there at all
+    base::file_system().remove_file(part).ignore();  // may not be there at all
     return status.with_context(base::str_cat("backup to '", path, "'"));
   });
 }

@@ -24,7 +24,7 @@ std::string embedder_key(const CollectionSpec& spec, std::string_view column) {
 DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections,
                            const DatabaseOptions& options)
     : connections_(std::move(connections)),
-      snapshots_(base::real_file_system(), connections_->resolved_path(), options),
+      snapshots_(base::file_system(), connections_->resolved_path(), options),
       background_([this](const std::string& name) { publish_quietly(name, Publish::kIfLong); }) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);

@@ -64,7 +64,8 @@ class DatabaseImpl {
   void distrust(const CatalogEntry& entry, const index::SnapshotFile& file, const Status& why);
 
   enum class Publish : uint8_t { kIfLong, kIfChanged, kAnyway };
-  /// Writes a snapshot of a source; ok when there is nothing to do or another program is at it.
+  /// Writes a snapshot of a source; ok when there is nothing to do or another program is at it
+  /// (kAnyway waits for that one first).
   /// kFailedPrecondition inside a transaction of this thread.
   Status publish(std::string_view name, Publish when);
   /// publish() by ourselves: errors are logged.

@@ -64,7 +64,8 @@ class BeingWritten {
 }  // namespace
 
 Status DatabaseImpl::publish(std::string_view name, Publish when) {
-  // The entry that a snapshot stands on may be compacted away while it is written.
+  // While a snapshot is written, the entry that it stands on may be compacted away, and the source
+  // be reindexed.
   constexpr int kAttempts = 3;
   Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -84,8 +85,11 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   }
   std::unique_ptr<base::File> right;
   if (!snapshots_.is_inline()) {
-    LOCI_ASSIGN_OR_RETURN(right, snapshots_.try_lock());
-    if (right == nullptr) return {};  // another program is at it
+    // What another program is writing serves as well, unless it may be older than what was done
+    // here.
+    LOCI_ASSIGN_OR_RETURN(right,
+                          when == Publish::kAnyway ? snapshots_.lock() : snapshots_.try_lock());
+    if (right == nullptr) return {};
   }
   Held held;
   held.plan.asked_for = when != Publish::kIfLong;
@@ -134,8 +138,12 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
   // What the caller asked for is done: a snapshot that could not be written must not undo that.
   const Status status = base::guarded([&] { return publish(name, when); });
   if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
-  base::log(LogLevel::kWarning,
-            base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
+  const auto tell = [&]() -> Status {
+    base::log(LogLevel::kWarning,
+              base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
+    return {};
+  };
+  base::guarded(tell).ignore();  // no memory for the words either
 }
 
 void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {

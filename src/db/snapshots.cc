@@ -190,8 +190,8 @@ Result<std::unique_ptr<base::File>> Snapshots::try_lock() {
   return file;
 }
 
-Result<std::unique_ptr<base::File>> Snapshots::lock_for_purge() {
-  if (!off_.empty()) {
+Result<std::unique_ptr<base::File>> Snapshots::lock() {
+  if (!off_.empty() || inline_) {
     LOCI_ASSIGN_OR_RETURN(const bool there,
                           path_.empty() ? Result<bool>(false) : files_.exists(folder_));
     if (!there) return std::unique_ptr<base::File>();
@@ -314,7 +314,11 @@ Status Snapshots::record(const Plan& plan, const store::SnapshotRecord& record) 
     if (!inline_) files_.remove_file(file_of(record.root)).ignore();
     return status;
   }
-  return sweep(keep);
+  // What is left over costs room until the next snapshot is written, and nothing else.
+  if (const Status swept = sweep(keep); !swept.ok()) {
+    base::log(LogLevel::kWarning, base::str_cat("an older snapshot is left: ", swept.message()));
+  }
+  return {};
 }
 
 Status Snapshots::sweep(const std::vector<store::SnapshotRecord>& keep) {
@@ -322,14 +326,18 @@ Status Snapshots::sweep(const std::vector<store::SnapshotRecord>& keep) {
   if (!names.has_value()) {
     return names.error().code() == StatusCode::kNotFound ? Status() : names.error();
   }
+  Status status;
   for (const std::string& name : *names) {
     if (!ends_with(name, kSuffix) && !ends_with(name, kMaking)) continue;
     const bool counts = std::any_of(keep.begin(), keep.end(), [&](const auto& record) {
       return index::snapshot_file_name(record.root) == name;
     });
-    if (!counts) files_.remove_file(base::str_cat(folder_, "/", name)).ignore();
+    if (counts) continue;
+    Status removed = files_.remove_file(base::str_cat(folder_, "/", name));
+    if (removed.ok() || removed.code() == StatusCode::kNotFound) continue;
+    if (status.ok()) status = std::move(removed);
   }
-  return {};
+  return status;
 }
 
 }  // namespace loci::db

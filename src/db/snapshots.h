@@ -42,7 +42,7 @@ class Snapshots {
   /// another holds it.
   Result<std::unique_ptr<base::File>> try_lock();
   /// The same, waited for up to the busy time-out (kBusy); null where no snapshots are written.
-  Result<std::unique_ptr<base::File>> lock_for_purge();
+  Result<std::unique_ptr<base::File>> lock();
   /// What is known of a snapshot before it is written.
   struct Plan {
     index::SnapshotRoot root;  ///< write() gives it an id
@@ -59,6 +59,7 @@ class Snapshots {
   /// counts no longer. kBusy when another program is writing: the snapshot is removed again.
   Status record(const Plan& plan, const store::SnapshotRecord& record);
   /// Removes every file of the folder that `keep` does not name. Who reads one keeps what it has.
+  /// Errors: the first; the other files are removed all the same.
   Status sweep(const std::vector<store::SnapshotRecord>& keep);
 
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }

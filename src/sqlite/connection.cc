@@ -93,7 +93,7 @@ Status check_path(const std::string& path, const OpenOptions& options) {
     return Status::invalid_argument("database path: holds a NUL byte");
   }
   if (path == ":memory:") return {};
-  const Result<base::FileInfo> info = base::real_file_system().info(path);
+  const Result<base::FileInfo> info = base::file_system().info(path);
   if (info.has_value()) {
     if (!info->is_directory) return {};
     return Status::invalid_argument(
@@ -103,7 +103,7 @@ Status check_path(const std::string& path, const OpenOptions& options) {
   if (options.read_only || !options.create) {
     return Status::not_found(base::str_cat("'", path, "': no such database file"));
   }
-  return base::real_file_system().make_directories(base::parent_directory(path));
+  return base::file_system().make_directories(base::parent_directory(path));
 }
 
 Result<StatementHandle> prepare_handle(const Connection& connection, std::string_view sql,
@@ -193,7 +193,7 @@ Status configure_patiently(Connection& connection, const OpenOptions& options) {
 
 /// Whether commits that are not in the database file yet lie beside it.
 bool has_wal_commits(const std::string& path) {
-  const Result<base::FileInfo> wal = base::real_file_system().info(path + "-wal");
+  const Result<base::FileInfo> wal = base::file_system().info(path + "-wal");
   return wal.has_value() && wal->size > 0;
 }
 

@@ -108,6 +108,14 @@ Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& rec
         base::str_cat("snapshot of source ", record.source, ": ",
                       source ? "the log entry that it stands on" : "the source", " is gone"));
   }
+  LOCI_ASSIGN_OR_RETURN(
+      const bool reset,
+      exists("SELECT 1 FROM loci_log WHERE source = ?1 AND op = ?2 AND scn > ?3 LIMIT 1",
+             record.source, static_cast<int64_t>(LogOp::kReset), record.position.scn));
+  if (reset) {
+    return Status::failed_precondition(
+        base::str_cat("snapshot of source ", record.source, ": the source was reset since"));
+  }
   base::ByteWriter checksum;
   checksum.u64le(record.checksum);
   const std::string hex = base::to_hex(record.database);

@@ -27,7 +27,8 @@ Result<std::optional<SnapshotRecord>> find_snapshot(sqlite::Connection& connecti
 /// Every record, by source.
 Result<std::vector<SnapshotRecord>> list_snapshots(sqlite::Connection& connection);
 /// Makes `record` the one that counts. kFailedPrecondition when the source or the log entry that it
-/// stands on is gone: then it must not count.
+/// stands on is gone, as it must not count then, and when the source was reset (reindexed) since,
+/// as nobody could follow the log from there.
 Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& record);
 /// No snapshot counts for the source any more, nor does one that is being written by whoever did
 /// not see this: its rows are about to be purged (purge_count).

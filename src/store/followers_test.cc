@@ -75,6 +75,13 @@ TEST_F(FollowersTest, ARootMustNotClaimMoreThanTheDatabaseHas) {
   EXPECT_EQ(record_snapshot(*connection_, record).code(), StatusCode::kFailedPrecondition);
 }
 
+TEST_F(FollowersTest, NoRecordIsMadeThatStandsBeforeAReset) {
+  const SnapshotRecord before = some_record();
+  ASSERT_OK(recreate_triggers(*connection_, notes_));
+  EXPECT_EQ(record_snapshot(*connection_, before).code(), StatusCode::kFailedPrecondition);
+  ASSERT_OK(record_snapshot(*connection_, some_record()));
+}
+
 TEST_F(FollowersTest, CompactionKeepsWhatASnapshotStandsOn) {
   const auto change = [&] {
     ASSERT_OK(connection_->exec("INSERT OR REPLACE INTO notes(rid, id, body) VALUES(1, 'a', 'x')"));

@@ -280,6 +280,12 @@ CrashTransaction make_transaction(const Stream& stream, int64_t number) {
 
 std::string side_name(int worker) { return "side" + std::to_string(worker); }
 
+Care care_after(int64_t number) {
+  if (number % 4 != 0) return Care::kPublish;
+  if (number % 16 == 0) return Care::kRepair;
+  return number % 16 == 8 ? Care::kVacuum : Care::kReindex;
+}
+
 Result<Collection> open_notes(Database& database) {
   Result<Collection> notes = database.collection("notes");
   if (notes.ok() || notes.error().code() != StatusCode::kNotFound) return notes;

@@ -61,6 +61,10 @@ struct CrashTransaction {
 /// The transaction `number` (from 1) of a stream: the same in every process that asks.
 CrashTransaction make_transaction(const Stream& stream, int64_t number);
 
+/// What a worker does between two transactions, after the `number`-th.
+enum class Care { kPublish, kReindex, kRepair, kVacuum };
+[[nodiscard]] Care care_after(int64_t number);
+
 /// "notes" with the columns of model_spec(), made if it is not there.
 Result<Collection> open_notes(Database& database);
 std::string side_name(int worker);

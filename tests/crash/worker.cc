@@ -111,14 +111,14 @@ Status Writer::commit(int64_t number) {
 }
 
 Status Writer::publish(int64_t number) {
-  const bool maintain = number % 4 == 0;
-  say((maintain ? "M " : "S ") + std::to_string(number));
-  if (!maintain) {
+  const Care care = care_after(number);
+  say((care == Care::kPublish ? "S " : "M ") + std::to_string(number));
+  if (care == Care::kPublish) {
     LOCI_RETURN_IF_ERROR(database_.publish("notes").with_context("publish"));
-  } else if (number % 16 == 0) {  // makes the log short too
+  } else if (care == Care::kRepair) {  // makes the log short too
     LOCI_ASSIGN_OR_RETURN(const std::vector<CheckFinding> findings, database_.check(true));
     if (!findings.empty()) return Status::internal("check found: " + findings[0].message);
-  } else if (number % 16 == 8) {
+  } else if (care == Care::kVacuum) {
     LOCI_RETURN_IF_ERROR(database_.sql("VACUUM", {}).with_context("VACUUM"));
   } else {
     LOCI_RETURN_IF_ERROR(database_.reindex("notes").with_context("reindex"));

@@ -2,7 +2,8 @@
 //
 // The shim's files lie before the real ones in one block of SQLite's memory. Real calls are made
 // without the lock of the shim; the model of what is durable (base/volatile_disk.h) is told after
-// each that went well.
+// each that went well. The library's own files go through base::FaultFileSystem, which asks here
+// before each call and keeps a model of its own.
 #include "support/fault_vfs.h"
 
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/fault_file_system.h"
 #include "base/os_file.h"
 #include "base/volatile_disk.h"
 #include "sqlite/sqlite_api.h"
@@ -42,6 +44,8 @@ struct State {
   bool recording = false;
   VolatileDisk disk;
   sqlite3_vfs* real = nullptr;
+  base::FaultFileSystem files{base::real_file_system()};
+  std::function<void()> at_snapshot_folder;
 };
 
 State& state() {
@@ -73,6 +77,8 @@ int error_of(IoCall call) {
       return SQLITE_IOERR_SHMMAP;
     case IoCall::kShmLock:
       return SQLITE_IOERR_SHMLOCK;
+    case IoCall::kFiles:
+      break;
   }
   return SQLITE_IOERR;
 }
@@ -98,6 +104,29 @@ std::optional<IoFault> meet(IoCall call) {
 std::optional<int> fail(IoCall call) {
   if (!meet(call).has_value()) return std::nullopt;
   return error_of(call);
+}
+
+/// What a call of base::FileSystem meets.
+base::Fault meet_files(std::string_view path) {
+  constexpr std::string_view kFolder = "-loci";
+  const bool folder =
+      path.size() > kFolder.size() && path.substr(path.size() - kFolder.size()) == kFolder;
+  if (folder && state().at_snapshot_folder) state().at_snapshot_folder();
+  const std::optional<IoFault> fault = meet(IoCall::kFiles);
+  if (!fault.has_value()) return {};
+  switch (*fault) {
+    case IoFault::kFull:
+      return {.status = Status::full("injected"), .kind = base::FaultKind::kError};
+    case IoFault::kShort:
+      return {.status = Status::full("injected"), .kind = base::FaultKind::kShortWrite};
+    case IoFault::kTorn:
+      return {.status = Status::io_error("injected"), .kind = base::FaultKind::kTornWrite};
+    case IoFault::kError:
+    case IoFault::kPowerLoss:
+    case IoFault::kExit:
+      break;
+  }
+  return {.status = Status::io_error("injected"), .kind = base::FaultKind::kError};
 }
 
 /// Runs `change` on the model while it is kept.
@@ -296,9 +325,9 @@ int x_access(sqlite3_vfs* /*vfs*/, const char* path, int flags, int* out) {
 }  // namespace
 
 const char* io_call_name(IoCall call) {
-  constexpr std::array<const char*, kIoCalls> kNames = {"open", "read",   "write",  "truncate",
-                                                        "sync", "size",   "delete", "access",
-                                                        "lock", "shmmap", "shmlock"};
+  constexpr std::array<const char*, kIoCalls> kNames = {"open", "read",   "write",   "truncate",
+                                                        "sync", "size",   "delete",  "access",
+                                                        "lock", "shmmap", "shmlock", "files"};
   return kNames[static_cast<size_t>(call)];
 }
 
@@ -319,6 +348,8 @@ FaultVfs::FaultVfs() {
   shim_vfs.xDelete = x_delete;
   shim_vfs.xAccess = x_access;
   sqlite3_vfs_register(&shim_vfs, 1);
+  state().files.set_gate(meet_files);
+  base::set_file_system(&state().files);
 }
 
 FaultVfs& FaultVfs::get() {
@@ -357,7 +388,12 @@ bool FaultVfs::fired() const {
   return state().fired;
 }
 
+void FaultVfs::at_snapshot_folder(std::function<void()> step) {
+  state().at_snapshot_folder = std::move(step);
+}
+
 void FaultVfs::record() {
+  state().files.record();
   const std::lock_guard lock(state().mu);
   state().disk = VolatileDisk();
   state().recording = true;
@@ -381,6 +417,7 @@ void FaultVfs::leave_survivors(uint64_t seed) {
   for (const auto& [path, bytes] : s.disk.survivors(seed)) {
     std::ofstream(path, std::ios::binary) << bytes;
   }
+  s.files.leave_survivors(seed).ignore();  // what it could not write is missed by who looks
 }
 
 }  // namespace loci::testing

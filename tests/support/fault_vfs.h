@@ -3,11 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace loci::testing {
 
-/// The calls of SQLite's VFS that can fail. Giving up a lock cannot, as SQLite counts on it.
+/// The calls of SQLite's VFS that can fail (giving up a lock cannot, as SQLite counts on it), and
+/// all those of base::FileSystem as one kind.
 enum class IoCall : uint8_t {
   kOpen,
   kRead,
@@ -20,8 +22,9 @@ enum class IoCall : uint8_t {
   kLock,
   kShmMap,
   kShmLock,
+  kFiles,
 };
-inline constexpr size_t kIoCalls = 11;
+inline constexpr size_t kIoCalls = 12;
 [[nodiscard]] const char* io_call_name(IoCall call);
 
 /// What happens at the chosen call.
@@ -49,7 +52,9 @@ struct IoPlan {
 
 /// A VFS over the default one that fails on demand. The first get() makes it the default of the
 /// process, so that every database opened from then on goes through it. It never maps a file
-/// (what is read through a mapping cannot fail) and passes everything on until armed.
+/// (what is read through a mapping cannot fail) and passes everything on until armed. The library's
+/// own calls (base::file_system(): the folder of snapshots, backups) go through it as well, counted
+/// in one sequence with SQLite's.
 ///
 /// Threads: any; calls are counted in the order in which they come.
 class FaultVfs {
@@ -64,9 +69,13 @@ class FaultVfs {
   [[nodiscard]] int64_t calls() const;
   [[nodiscard]] int64_t calls(IoCall call) const;
   [[nodiscard]] bool fired() const;
+  /// `step` is run before each call that names the folder of a database's snapshots itself: where a
+  /// publication begins. Null: nothing is.
+  void at_snapshot_folder(std::function<void()> step);
 
   /// From now on, and until the power fails or disarm(), remembers what is not synced yet, of every
-  /// database, journal and WAL that is opened. Databases opened before are not seen.
+  /// database, journal, WAL and file of the library that is opened. What was opened before is not
+  /// seen.
   void record();
   /// The power fails now.
   void lose_power();

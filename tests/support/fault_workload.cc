@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,14 +14,17 @@
 #include "sqlite/connection.h"
 #include "store/log.h"
 #include "support/consistency.h"
+#include "support/fault_vfs.h"
 #include "support/fixture.h"
 #include "support/temp_dir.h"
 
 namespace loci::testing {
 namespace {
 
+constexpr const char* kFolder = "-loci";
 constexpr size_t kDim = 16;
 constexpr int kBaseRows = 40;
+constexpr size_t kLongDim = 3;
 
 Record note(int i) {
   const TestCode mine;
@@ -35,9 +39,9 @@ Record note(int i) {
   return record;
 }
 
-std::vector<float> vector(double seed) {
+std::vector<float> vector(double seed, size_t dim = kDim) {
   const TestCode mine;
-  return sine_vector(kDim, seed);
+  return sine_vector(dim, seed);
 }
 
 std::vector<RowKey> keys(std::initializer_list<const char*> ids) {
@@ -78,6 +82,55 @@ Status fill(Database& database) {
   LOCI_RETURN_IF_ERROR(made.update("note-3", changes));
   return made.archive(keys({"note-5"})).status();
 }
+
+namespace {
+
+Status fill_and_publish(Database& database) {
+  LOCI_RETURN_IF_ERROR(fill(database));
+  return database.publish("notes");
+}
+
+/// A snapshot that newer rows make old.
+Status fill_after_publishing(Database& database) {
+  LOCI_RETURN_IF_ERROR(fill_and_publish(database));
+  LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
+  return notes.insert_many(fault_rows(kBaseRows, 20)).status();
+}
+
+Status create_long(Database& database) {
+  CollectionSpec spec;
+  spec.name = "notes";
+  spec.vectors = {vector_column("embedding", kLongDim, Metric::kL2)};
+  return database.create_collection(spec).status();
+}
+
+/// So many rows that who writes them publishes a snapshot in closing.
+std::vector<Record> long_rows() {
+  const TestCode mine;
+  constexpr int kRows = 2100;
+  std::vector<Record> rows;
+  rows.reserve(kRows);
+  for (int i = 0; i < kRows; ++i) {
+    rows.push_back(vector_record("note-" + std::to_string(i), sine_vector(kLongDim, 0.1 + i % 3)));
+  }
+  return rows;
+}
+
+/// The same, written past the library: who reads them publishes a snapshot.
+Status fill_long(Database& database) {
+  LOCI_RETURN_IF_ERROR(create_long(database));
+  const auto blob = [](double seed) { return blob_literal(sine_vector(kLongDim, seed)); };
+  const std::string numbers =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2100) ";
+  LOCI_RETURN_IF_ERROR(database.sql(
+      "INSERT INTO notes(rid, id) " + numbers + "SELECT i, 'note-' || i FROM n", nullptr));
+  return database.sql("INSERT INTO notes_vectors(rid, embedding) " + numbers +
+                          "SELECT i, CASE i % 3 WHEN 0 THEN " + blob(0.3) + " WHEN 1 THEN " +
+                          blob(0.5) + " ELSE " + blob(0.7) + " END FROM n",
+                      nullptr);
+}
+
+}  // namespace
 
 Status compact(Database& database, bool full_sync, std::string& seen) {
   return base::guarded([&]() -> Status {
@@ -192,6 +245,48 @@ Status purge_some(Database& database, std::string& seen) {
   return {};
 }
 
+Status publish(Database& database, std::string& /*seen*/) { return database.publish("notes"); }
+
+Status search_long(Database& database, std::string& seen) {
+  LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
+  LOCI_ASSIGN_OR_RETURN(const std::vector<Hit> hits, notes.nearest(vector(0.5, kLongDim), 5));
+  const TestCode mine;
+  for (const Hit& hit : hits) seen += text_of(to_int(hit.rowid)) + " ";
+  return {};
+}
+
+Status insert_long(Database& database, std::string& seen) {
+  LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
+  LOCI_ASSIGN_OR_RETURN(const WriteCount count, notes.insert_many(long_rows()));
+  seen = text_of(count.inserted);
+  return {};
+}
+
+/// How many files a database's folder holds beside the lock.
+std::string snapshot_files(const std::string& path) {
+  int64_t files = 0;
+  std::error_code none;  // there is no folder
+  for (const auto& file : std::filesystem::directory_iterator(path + kFolder, none)) {
+    files += file.path().filename() == "lock" ? 0 : 1;
+  }
+  return text_of(files);
+}
+
+/// Whether a new handle starts from the snapshot.
+std::string published(const std::string& path) {
+  auto database = Database::open(path);
+  if (!database.ok()) return database.error().to_string();
+  auto notes = database->collection("notes");
+  if (!notes.ok()) return notes.error().to_string();
+  const std::vector<float> query = vector(0.42);
+  SearchRequest request;
+  request.mode = SearchMode::kVector;
+  request.vector = query;
+  const auto found = notes->search(request);
+  if (!found.ok()) return found.error().to_string();
+  return found->explain.snapshot;
+}
+
 std::vector<Workload> make_workloads() {
   const auto nothing = [](Database&) { return Status(); };
   const auto create = [](Database& database, std::string&) {
@@ -202,6 +297,10 @@ std::vector<Workload> make_workloads() {
   };
   return {
       {"create_database", nullptr, create},
+      {.name = "open",
+       .prepare = fill,
+       .act = [](Database& database, std::string&) { return database.list_collections().status(); },
+       .opening = true},
       {"create_second", fill,
        [](Database& database, std::string&) {
          return database.create_collection(fault_spec("others")).status();
@@ -225,7 +324,28 @@ std::vector<Workload> make_workloads() {
       {"transaction", fill, several_in_one},
       {"alter", fill, alter},
       {"purge", fill, purge_some},
-      {"reindex", fill, [](Database& database, std::string&) { return database.reindex("notes"); }},
+      {"purge_published", fill_and_publish, purge_some, snapshot_files},
+      {.name = "reindex",
+       .prepare = fill,
+       .act = [](Database& database, std::string&) { return database.reindex("notes"); },
+       .publishes = true},
+      {"publish", fill, publish, published},
+      {"publish_again", fill_after_publishing, publish, published},
+      {"search_mapped", fill_and_publish, search_with(SearchMode::kVector)},
+      {.name = "search_read",
+       .prepare = fill_and_publish,
+       .act = search_with(SearchMode::kVector),
+       .options = {.snapshot_mmap = false}},
+      {.name = "search_long_tail",
+       .prepare = fill_long,
+       .act = search_long,
+       .publishes = true,
+       .long_before = true},
+      {.name = "close_long_tail",
+       .prepare = create_long,
+       .act = insert_long,
+       .publishes = true,
+       .long_before = true},
   };
 }
 
@@ -276,8 +396,13 @@ FaultRun::FaultRun(const Workload& workload) : workload_(workload) {
     EXPECT_OK(workload_.prepare(*database));
     before_ = digest(*database);
   }
-  template_bytes_ = read_file(path);  // closed: the WAL is in it
-  auto database = Database::open(path);
+  template_files_[""] = read_file(path);  // closed: the WAL is in it
+  std::error_code none;                   // no folder
+  for (const auto& file : std::filesystem::directory_iterator(path + kFolder, none)) {
+    template_files_[std::string(kFolder) + "/" + file.path().filename().string()] =
+        read_file(file.path().string());
+  }
+  auto database = Database::open(path, workload_.options);
   EXPECT_OK(database);
   if (!workload_.prepare) before_ = digest(*database);
   EXPECT_OK(workload_.act(*database, seen_));
@@ -286,16 +411,26 @@ FaultRun::FaultRun(const Workload& workload) : workload_(workload) {
 }
 
 void FaultRun::prepare(const std::string& path) const {
-  if (workload_.prepare) std::ofstream(path, std::ios::binary) << template_bytes_;
+  if (!workload_.prepare) return;
+  if (template_files_.size() > 1) std::filesystem::create_directory(path + kFolder);
+  for (const auto& [name, bytes] : template_files_) {
+    std::ofstream(path + name, std::ios::binary) << bytes;
+  }
 }
 
-Status FaultRun::act_once(const std::string& path, std::string& seen) const {
-  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path));
+Status FaultRun::act_once(const std::string& path, std::string& seen,
+                          const Injector& injector) const {
+  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path, workload_.options));
+  if (injector.opened) injector.opened();
   return workload_.act(database, seen);
 }
 
 void FaultRun::verify_outcome(const std::string& path, const Status& status,
-                              const std::string& seen, bool fired, bool any_code) const {
+                              const std::string& seen, bool fired, const Injector& injector) const {
+  if (injector.in_publication) {
+    EXPECT_OK(status) << "its own job was done";
+  }
+  const bool any_code = injector.sqlite_memory && sqlite_version() < "3.45";
   if (status.ok()) {
     EXPECT_EQ(seen, seen_) << "success was reported, and something else was seen";
     if (workload_.left) {
@@ -327,15 +462,67 @@ void FaultRun::verify_state(Database& database, bool happened) const {
 
 void FaultRun::rerun(Database& database) const {
   std::string seen;
-  EXPECT_OK(workload_.act(database, seen)) << "the run after the fault";
-  EXPECT_EQ(seen, seen_);
+  const Status status = workload_.act(database, seen);
+  // What was left whole though its end had failed is not made again.
+  if (status.code() != StatusCode::kAlreadyExists || !workload_.left) {
+    EXPECT_OK(status) << "the run after the fault";
+    EXPECT_EQ(seen, seen_);
+  }
   EXPECT_EQ(digest(database), after_);
+  if (workload_.left) {
+    EXPECT_EQ(workload_.left(database.path()), left_);
+  }
 }
 
 void FaultRun::verify_closed(const std::string& path, bool happened) const {
   auto database = Database::open(path);
   ASSERT_OK(database);
   verify_state(*database, happened);
+}
+
+FaultRun::Calls FaultRun::count(Handle handle, const Injector& injector) const {
+  Calls calls;
+  const Injector counter = {.arm =
+                                [&] {
+                                  FaultVfs::get().at_snapshot_folder([&] {
+                                    if (workload_.publishes && calls.own == 0)
+                                      calls.own = injector.count();
+                                  });
+                                  injector.arm();
+                                },
+                            .disarm =
+                                [&] {
+                                  calls.all = injector.count();
+                                  FaultVfs::get().at_snapshot_folder(nullptr);
+                                  return injector.disarm();
+                                },
+                            .count = injector.count,
+                            .opened = [&] { calls.opened = injector.count(); }};
+  EXPECT_FALSE(run(handle, counter));
+  if (calls.own == 0) {
+    EXPECT_FALSE(workload_.publishes) << "nothing was published";
+    calls.own = calls.all;
+  }
+  return calls;
+}
+
+std::vector<int64_t> FaultRun::chosen(const Calls& calls, int runs, int64_t opening_step) const {
+  std::vector<int64_t> chosen;
+  const auto add = [&](int64_t first, int64_t last, int64_t step) {
+    for (int64_t n = first; n <= last; n += step) chosen.push_back(n);
+  };
+  // A step of odd length does not meet the same place of every row.
+  const auto spread = [&](int64_t count) { return std::max<int64_t>(1, count / runs) | 1; };
+  const int64_t publication = calls.all - calls.own;
+  if (!soak() || workload_.long_before) {
+    add(1, calls.own, spread(calls.own));
+  } else {
+    const bool opens_alike = workload_.prepare != nullptr && !workload_.opening;
+    add(1, calls.opened, opens_alike ? opening_step : 1);
+    add(calls.opened + 1, calls.own, 1);
+  }
+  add(calls.own + 1, calls.all, soak() ? 1 : spread(publication));
+  return chosen;
 }
 
 bool FaultRun::run(Handle handle, const Injector& injector) const {
@@ -345,14 +532,13 @@ bool FaultRun::run(Handle handle, const Injector& injector) const {
   std::string seen;
   Status status;
   bool fired = false;
-  const bool any_code = injector.sqlite_memory && sqlite_version() < "3.45";
   if (handle == Handle::kFresh) {
     injector.arm();
-    status = act_once(path, seen);
+    status = act_once(path, seen, injector);
     fired = injector.disarm();
-    verify_outcome(path, status, seen, fired, any_code);
+    verify_outcome(path, status, seen, fired, injector);
   } else {
-    auto database = Database::open(path);
+    auto database = Database::open(path, workload_.options);
     EXPECT_OK(database);
     if (!database.ok()) return false;
     if (auto notes = database->collection("notes"); notes.ok()) {
@@ -361,7 +547,7 @@ bool FaultRun::run(Handle handle, const Injector& injector) const {
     injector.arm();
     status = workload_.act(*database, seen);
     fired = injector.disarm();
-    verify_outcome(path, status, seen, fired, any_code);
+    verify_outcome(path, status, seen, fired, injector);
     verify_state(*database, status.ok());
   }
   if (handle == Handle::kFresh) {

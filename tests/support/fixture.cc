@@ -139,6 +139,11 @@ int test_rounds(int short_run) {
   return rounds > 0 ? rounds : short_run;
 }
 
+uint64_t test_seed() {
+  const char* text = std::getenv("LOCI_TEST_SEED");  // NOLINT(concurrency-mt-unsafe): at start
+  return text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+}
+
 bool soak() {
   const char* text = std::getenv("LOCI_SOAK");  // NOLINT(concurrency-mt-unsafe): at start
   return text != nullptr && std::string_view(text) == "1";

@@ -64,6 +64,9 @@ std::vector<float> sine_vector(size_t dim, double seed);
 /// How many seeds a randomised test runs: LOCI_TEST_ROUNDS, else `short_run`.
 int test_rounds(int short_run);
 
+/// LOCI_TEST_SEED: the one seed that a randomised test is to run; 0: not given.
+uint64_t test_seed();
+
 /// LOCI_SOAK=1: the tests that have a full form run it.
 bool soak();
 

@@ -8,8 +8,11 @@
 
 namespace loci::testing {
 
-TempDir::TempDir() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "loci_test_XXXXXX").string();
+TempDir::TempDir(Where where) {
+  const std::filesystem::path memory = "/dev/shm";
+  const bool in_memory = where == Where::kMemory && std::filesystem::is_directory(memory);
+  const std::filesystem::path parent = in_memory ? memory : std::filesystem::temp_directory_path();
+  std::string pattern = (parent / "loci_test_XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
   path_ = pattern;
 }

@@ -10,7 +10,9 @@ namespace loci::testing {
 /// A folder of its own for one test, removed with all that is in it at the end.
 class TempDir {
  public:
-  TempDir();
+  /// kMemory: where no sync waits for a disk, if the system has such a place.
+  enum class Where { kDisk, kMemory };
+  explicit TempDir(Where where = Where::kDisk);
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
   ~TempDir();
