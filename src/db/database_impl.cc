@@ -25,6 +25,7 @@ DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connect
                            const DatabaseOptions& options)
     : connections_(std::move(connections)),
       snapshots_(base::file_system(), connections_->resolved_path(), options),
+      in_background_(options.background),
       background_([this](const std::string& name) { publish_quietly(name, Publish::kIfLong); }) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);

@@ -112,6 +112,7 @@ class DatabaseImpl {
   /// Sources without a row that a model at hand could embed, as long as only we write.
   std::set<int64_t> settled_;                // by the thread that holds the writer
   std::atomic<bool> embedder_given_{false};  ///< since the last write: nothing is settled
+  const bool in_background_;
   /// Publishes. Last: what it uses must outlive it.
   Background background_;
 };

@@ -152,9 +152,9 @@ void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) 
 }
 
 void DatabaseImpl::publish_later(std::string_view name) {
-  const Status asked = base::guarded([&] { return background_.ask(std::string(name)); });
+  const auto ask = [&] { return background_.ask(std::string(name)); };
   // Without a thread or memory for it, the caller has to wait.
-  if (!asked.ok()) publish_quietly(name, Publish::kIfLong);
+  if (!in_background_ || !base::guarded(ask).ok()) publish_quietly(name, Publish::kIfLong);
 }
 
 void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64_t rows) {

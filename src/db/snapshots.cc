@@ -111,8 +111,8 @@ Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open(sqlite::Connection&
     const base::MutexLock lock(mu_);
     if (distrusted_.count(record->root) != 0) return none;
   }
-  Result<std::shared_ptr<index::SnapshotFile>> file = open_recorded(connection, *record);
-  if (file.has_value()) return file;
+  LOCI_ASSIGN_OR_RETURN(OpenedFile file, open_recorded(connection, *record));
+  if (file.has_value()) return std::move(*file);
   // A copy of the database without its folder is nothing to speak of.
   const bool absent = file.error().code() == StatusCode::kNotFound;
   base::log(absent ? LogLevel::kInfo : LogLevel::kWarning,
@@ -120,12 +120,12 @@ Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open(sqlite::Connection&
   return none;
 }
 
-Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open_recorded(
-    sqlite::Connection& connection, const store::SnapshotRecord& record) {
+Result<Snapshots::OpenedFile> Snapshots::open_recorded(sqlite::Connection& connection,
+                                                       const store::SnapshotRecord& record) {
   LOCI_ASSIGN_OR_RETURN(const auto database, store::database_uuid(connection));
   if (database != record.database) {
-    return Status::not_found(
-        base::str_cat("snapshot of source ", record.source, ": of another database"));
+    return OpenedFile(Status::not_found(
+        base::str_cat("snapshot of source ", record.source, ": of another database")));
   }
   LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(connection));
   if (has_parts) {
@@ -146,7 +146,7 @@ Status Snapshots::verify(sqlite::Connection& connection, int64_t source) {
   LOCI_ASSIGN_OR_RETURN(const std::optional<store::SnapshotRecord> record,
                         store::find_snapshot(connection, source));
   if (!record.has_value()) return {};
-  const Result<std::shared_ptr<index::SnapshotFile>> file = open_recorded(connection, *record);
+  LOCI_ASSIGN_OR_RETURN(const OpenedFile file, open_recorded(connection, *record));
   if (file.has_value()) return (*file)->verify_all();
   return file.error().code() == StatusCode::kNotFound ? Status() : file.error();
 }

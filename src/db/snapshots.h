@@ -67,8 +67,11 @@ class Snapshots {
  private:
   /// A connection of our own to the database, and how long it waits for other writers.
   Result<std::unique_ptr<sqlite::Connection>> connect(const Plan& plan, bool full_sync) const;
-  Result<std::shared_ptr<index::SnapshotFile>> open_recorded(sqlite::Connection& connection,
-                                                             const store::SnapshotRecord& record);
+  using OpenedFile = Result<std::shared_ptr<index::SnapshotFile>>;
+  /// The outer error is the database's, whose transaction may be over; the inner one the
+  /// snapshot's, without which one can do.
+  Result<OpenedFile> open_recorded(sqlite::Connection& connection,
+                                   const store::SnapshotRecord& record);
   Result<uint64_t> write_file(const Plan& plan,
                               const std::function<Status(index::SnapshotWriter&)>& fill,
                               const std::function<void()>& written);

@@ -44,7 +44,9 @@ Result<std::optional<base::Buffer>> read_snapshot_parts(sqlite::Connection& conn
   LOCI_ASSIGN_OR_RETURN(
       const std::optional<int64_t> size,
       sqlite::query_int(connection,
-                        "SELECT sum(length(data)) FROM loci_snapshots WHERE root_id = ?1",
+                        "SELECT sum(CASE typeof(data) WHEN 'blob' THEN length(data) "
+                        "ELSE length(CAST(data AS BLOB)) END) FROM loci_snapshots "
+                        "WHERE root_id = ?1",
                         as_blob(root)));
   if (!size.has_value()) return std::optional<base::Buffer>();
   LOCI_ASSIGN_OR_RETURN(base::Buffer bytes, base::Buffer::try_allocate(static_cast<size_t>(*size),
@@ -56,13 +58,13 @@ Result<std::optional<base::Buffer>> read_snapshot_parts(sqlite::Connection& conn
   size_t end = 0;
   LOCI_RETURN_IF_ERROR(sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
     const std::span<const std::byte> part = row.column_blob(0);
-    if (part.size() > bytes.size() - end) return Status::corruption("snapshot: its parts grew");
+    if (part.size() > bytes.size() - end) return Status::internal("snapshot: its parts grew");
     std::transform(part.begin(), part.end(), bytes.data() + end,
                    [](std::byte byte) { return std::to_integer<uint8_t>(byte); });
     end += part.size();
     return {};
   }));
-  if (end != bytes.size()) return Status::corruption("snapshot: its parts shrank");
+  if (end != bytes.size()) return Status::internal("snapshot: its parts shrank");
   return std::optional<base::Buffer>(std::move(bytes));
 }
 
