@@ -9,6 +9,7 @@
 
 #include "db/database_impl.h"
 #include "db/freshness.h"
+#include "memory_read.h"
 #include "sqlite/query.h"
 #include "store/log.h"
 #include "workloads.h"
@@ -107,6 +108,16 @@ double searches_per_second(const Collection& docs, const Dataset& data, size_t c
   return static_cast<double>(done) / watch.us() * 1e6;
 }
 
+/// How much more two threads read of memory than one: what this machine can give at most.
+double plain_ratio(size_t bytes) {
+  const double one = memory_read_gbps(bytes);
+  std::vector<double> both(2);
+  std::thread other([&] { both[0] = memory_read_gbps(bytes); });
+  both[1] = memory_read_gbps(bytes);
+  other.join();
+  return (both[0] + both[1]) / one;
+}
+
 Status measure_threads(const Options& options, size_t rows, Report& report) {
   const Dataset data = notes(options.data, rows);
   LOCI_ASSIGN_OR_RETURN(const Collection docs,
@@ -114,15 +125,18 @@ Status measure_threads(const Options& options, size_t rows, Report& report) {
   std::vector<double> one;
   std::vector<double> two;
   std::vector<double> ratios;
+  std::vector<double> plain;
   for (int round = 0; round < kThreadRounds; ++round) {
     one.push_back(searches_per_second(docs, data, 1));
     two.push_back(searches_per_second(docs, data, 2));
     ratios.push_back(two.back() / one.back());
+    plain.push_back(plain_ratio(rows * data.dim / 2));
   }
   report.add("threads", data.name,
              {{"qps_of_one", median_of(one)},
               {"qps_of_two", median_of(two)},
               {"ratio", median_of(ratios)},
+              {"ratio_of_plain_reads", median_of(plain)},
               {"data", data.source}});
   return {};
 }

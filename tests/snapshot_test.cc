@@ -152,6 +152,27 @@ TEST_F(SnapshotTest, ASearchThatFindsALongTailPublishes) {
   EXPECT_EQ(verify(path()), "file");
 }
 
+TEST_F(SnapshotTest, CheckReadsEveryByteOfIt) {
+  make(path());
+  const std::string file = snapshots(path()).at(0);
+  const std::string whole = read_file(file);
+  for (const size_t at : {size_t{9000}, whole.size() / 2}) {
+    SCOPED_TRACE(at);
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    write_file(file, flipped);
+    Database db = open(path(), {.snapshot = SnapshotMode::kMemory});
+    EXPECT_NE(check_report(db).find("snapshot"), std::string::npos);
+    write_file(file, whole);
+    EXPECT_EQ(check_report(db), "");
+  }
+  write_file(file, whole.substr(0, whole.size() / 2));
+  Database db = open(path());
+  EXPECT_OK(db.check(true));
+  EXPECT_EQ(check_report(db), "");
+  EXPECT_EQ(verify(path()), "memory") << "no record names the damaged one any more";
+}
+
 TEST_F(SnapshotTest, WithoutAThreadTheSearchWritesItBeforeItReturns) {
   make(path());
   const std::vector<std::string> before = snapshots(path());
