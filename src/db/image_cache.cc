@@ -110,6 +110,7 @@ Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
 
 Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
   LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout()));
+  const sqlite::MappedReads mapped(connection);
   const auto put = [&](const store::IndexRow& row) { return image.put(to_image_row(row)); };
   LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, put)
                            .with_context(base::str_cat("collection '", source_.spec.name, "'")));

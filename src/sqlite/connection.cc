@@ -165,7 +165,7 @@ Status configure(Connection& connection, const OpenOptions& options) {
   LOCI_RETURN_IF_ERROR(connection.exec(options.full_sync ? "PRAGMA synchronous = FULL"
                                                          : "PRAGMA synchronous = NORMAL"));
   LOCI_RETURN_IF_ERROR(
-      connection.exec("PRAGMA cache_size = -64000; PRAGMA mmap_size = 268435456;"
+      connection.exec("PRAGMA cache_size = -64000; PRAGMA mmap_size = 0;"
                       "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;"));
   // The first read: here a file that is none of SQLite's, or cannot be read, is found out.
   LOCI_RETURN_IF_ERROR(query_int(connection, "SELECT count(*) FROM sqlite_schema").status());
@@ -331,6 +331,13 @@ TriggersOff::TriggersOff(Connection& connection) noexcept : connection_(connecti
 }
 TriggersOff::~TriggersOff() {
   sqlite3_db_config(connection_.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, nullptr);
+}
+
+MappedReads::MappedReads(Connection& connection) noexcept : connection_(connection) {
+  sqlite3_exec(connection.handle(), "PRAGMA mmap_size = 268435456", nullptr, nullptr, nullptr);
+}
+MappedReads::~MappedReads() {
+  sqlite3_exec(connection_.handle(), "PRAGMA mmap_size = 0", nullptr, nullptr, nullptr);
 }
 
 }  // namespace loci::sqlite

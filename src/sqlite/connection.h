@@ -185,6 +185,20 @@ class TriggersOff {
   Connection& connection_;  // must outlive this
 };
 
+/// While it lives, the connection maps up to 256 MiB of the file: for reading much of it, which
+/// takes a sixth less time. Not otherwise: SQLite drops the mapping whenever another connection has
+/// committed, and making it anew costs 6 us, more than the search of a small collection.
+class MappedReads {
+ public:
+  explicit MappedReads(Connection& connection) noexcept;
+  MappedReads(const MappedReads&) = delete;
+  MappedReads& operator=(const MappedReads&) = delete;
+  ~MappedReads();
+
+ private:
+  Connection& connection_;  // must outlive this
+};
+
 /// The version of the SQLite in use, such as "3.53.2".
 [[nodiscard]] std::string_view library_version() noexcept;
 /// "name" quoted as an SQL identifier, 'text' as an SQL string.

@@ -65,7 +65,12 @@ TEST(ConnectionTest, EveryConnectionIsSetUpAlike) {
   EXPECT_EQ(text(*connection, "PRAGMA journal_mode"), "wal");
   EXPECT_EQ(number(*connection, "PRAGMA synchronous"), 1);
   EXPECT_EQ(number(*connection, "PRAGMA cache_size"), -64000);
-  EXPECT_EQ(number(*connection, "PRAGMA mmap_size"), 268435456);
+  EXPECT_EQ(number(*connection, "PRAGMA mmap_size"), 0);
+  {
+    const MappedReads mapped(*connection);
+    EXPECT_EQ(number(*connection, "PRAGMA mmap_size"), 268435456);
+  }
+  EXPECT_EQ(number(*connection, "PRAGMA mmap_size"), 0);
   EXPECT_EQ(number(*connection, "PRAGMA temp_store"), 2);
   EXPECT_EQ(number(*connection, "PRAGMA foreign_keys"), 1);
   EXPECT_EQ(number(*open(folder.file("full.db"), {.full_sync = true}), "PRAGMA synchronous"), 2);
