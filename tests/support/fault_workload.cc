@@ -513,16 +513,17 @@ std::vector<int64_t> FaultRun::chosen(const Calls& calls, int runs, int64_t open
     for (int64_t n = first; n <= last; n += step) chosen.push_back(n);
   };
   // A step of odd length does not meet the same place of every row.
-  const auto spread = [&](int64_t count) { return std::max<int64_t>(1, count / runs) | 1; };
-  const int64_t publication = calls.all - calls.own;
+  const auto spread = [](int64_t count, int64_t wanted) {
+    return std::max<int64_t>(1, count / std::max<int64_t>(1, wanted)) | 1;
+  };
   if (!soak() || workload_.long_before) {
-    add(1, calls.own, spread(calls.own));
+    add(1, calls.own, spread(calls.own, workload_.long_before ? runs / 4 : runs));
   } else {
     const bool opens_alike = workload_.prepare != nullptr && !workload_.opening;
     add(1, calls.opened, opens_alike ? opening_step : 1);
     add(calls.opened + 1, calls.own, 1);
   }
-  add(calls.own + 1, calls.all, soak() ? 1 : spread(publication));
+  add(calls.own + 1, calls.all, soak() ? 1 : spread(calls.all - calls.own, runs));
   return chosen;
 }
 
