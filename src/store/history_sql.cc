@@ -71,12 +71,14 @@ std::vector<std::string> history_row_columns(const Source& source) {
 
 std::string history_ddl(const Source& source) {
   const std::string table = quote_identifier(source.history_table);
-  // Columns without a type keep every value as it is. AUTOINCREMENT: a number names one change.
+  // Columns without a type keep every value as it is. Those that triggers compare need one: an
+  // index on a column without affinity is of no use for a value that has one.
   std::string out = str_cat("CREATE TABLE IF NOT EXISTS ", table,
-                            "(\n  loci_version INTEGER PRIMARY KEY AUTOINCREMENT,\n  rid,\n  "
-                            "loci_op,\n  loci_scn,\n  loci_token,\n  loci_hlc,\n  loci_at");
+                            "(\n  loci_version INTEGER PRIMARY KEY AUTOINCREMENT,\n  rid INTEGER,\n"
+                            "  loci_op INTEGER,\n  loci_scn INTEGER,\n  loci_token INTEGER,\n"
+                            "  loci_hlc INTEGER,\n  loci_at INTEGER");
   for (const std::string& column : history_row_columns(source)) {
-    str_append(out, ",\n  ", quote_identifier(column));
+    str_append(out, ",\n  ", quote_identifier(column), column == "id" ? " TEXT" : "");
   }
   for (const VectorColumn& column : source.spec.vectors) {
     str_append(out, ",\n  ", quote_identifier(column.name));

@@ -373,6 +373,25 @@ TEST_F(HistoryPurgeTest, AnIndexOfTheVectorsIsForgottenToo) {
   EXPECT_EQ(found({base::encode_f32(std::vector<float>{number, 5})}), "");
 }
 
+TEST_F(HistoryTest, AChangeCostsTheSameWhateverIsKept) {
+  create();
+  ASSERT_OK(connection_->exec(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+      "INSERT INTO notes(id, title) SELECT i, 'title' FROM n"));
+  const auto some = [&] {
+    const int64_t start_ns = base::monotonic_ns();
+    EXPECT_OK(
+        connection_->exec("BEGIN; UPDATE notes SET year = ifnull(year, 0) + 1 WHERE rid <= 500;"
+                          "INSERT OR REPLACE INTO notes(id, title) SELECT id, 'again' FROM "
+                          "notes WHERE rid <= 500; ROLLBACK"));
+    return static_cast<double>(base::monotonic_ns() - start_ns);
+  };
+  const double with_none = some();
+  ASSERT_OK(connection_->exec("UPDATE notes SET seen = 1"));
+  // An index that goes unused makes it a thousand times as much.
+  EXPECT_LT(some(), 30 * with_none + 100e6);
+}
+
 TEST_F(HistoryTest, DropTakesItAlong) {
   create();
   put("a", "first");
