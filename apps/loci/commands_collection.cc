@@ -46,13 +46,34 @@ struct AlterOptions {
   std::string name;
   std::vector<std::string> text;
   std::vector<std::string> filters;
+  SpecOptions history;  // only what is said of it
+  bool no_history = false;
+  bool yes = false;
 };
 
+/// Turns history on or off, or changes its limits, as the options say.
+Status alter_history(Collection& collection, const AlterOptions& options) {
+  const HistoryOptions before = collection.spec().history;
+  if (says_history(options.history)) {
+    return collection.set_history(make_history(options.history, before));
+  }
+  if (!options.no_history || !before.enabled) return {};
+  if (!options.yes) {
+    return Status::failed_precondition("this removes every old version of the rows of '" +
+                                       options.name + "': repeat it with --yes");
+  }
+  return collection.set_history({});
+}
+
 Result<int> alter(const Context& context, const AlterOptions& options) {
-  if (options.text.empty() && options.filters.empty()) {
+  const bool history = says_history(options.history) || options.no_history;
+  if (options.text.empty() && options.filters.empty() && !history) {
     return Status::invalid_argument(
-        "nothing to change: give --add-text NAME or "
-        "--add-filter NAME:TYPE");
+        "nothing to change: give --add-text NAME, "
+        "--add-filter NAME:TYPE, --history or --no-history");
+  }
+  if (says_history(options.history) && options.no_history) {
+    return Status::invalid_argument("--history and --no-history: give one of the two");
   }
   LOCI_ASSIGN_OR_RETURN(const std::vector<FilterColumn> filters,
                         parse_filters(join(options.filters, ",")));
@@ -67,7 +88,7 @@ Result<int> alter(const Context& context, const AlterOptions& options) {
     for (const FilterColumn& column : filters) {
       LOCI_RETURN_IF_ERROR(collection.add_filter_column(column));
     }
-    return {};
+    return alter_history(collection, options);
   }));
   const CollectionSpec spec = collection.spec();
   put(context.json ? spec_json(spec) + "\n"
@@ -204,6 +225,9 @@ Action configure_alter(CLI::App& app, const Context& context) {
   app.add_option("--add-text", options->text, "A full-text column")->allow_extra_args(false);
   app.add_option("--add-filter", options->filters, "A filter column NAME:TYPE")
       ->allow_extra_args(false);
+  add_history_options(app, options->history, "Options");
+  app.add_flag("--no-history", options->no_history, "Keep none, and remove those that are there");
+  app.add_flag("--yes", options->yes, "Yes, remove them");
   return [options, &context] { return alter(context, *options); };
 }
 

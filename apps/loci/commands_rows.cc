@@ -2,7 +2,6 @@
 //
 // Verbs on rows by key or by filter: get, list, rm, archive, restore, purge.
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "output/spec_json.h"
 #include "output/table.h"
 #include "output/terminal.h"
+#include "row_key.h"
 #include "spec_options.h"
 #include "verbs.h"
 
@@ -33,16 +33,6 @@ struct RowOptions {
   int64_t offset = 0;
 };
 
-Result<RowKey> parse_key(const std::string& id, bool rowid) {
-  if (!rowid) return RowKey(id);
-  int64_t number = 0;
-  const auto end = std::from_chars(id.data(), id.data() + id.size(), number);
-  if (end.ec != std::errc() || end.ptr != id.data() + id.size()) {
-    return Status::invalid_argument("rowid '" + id + "': expected an integer");
-  }
-  return RowKey(RowId{number});
-}
-
 /// Collections without text ids are addressed by rowid without being told.
 Result<std::vector<RowKey>> parse_keys(const Collection& collection, const RowOptions& options) {
   const bool rowid = options.rowid || !collection.spec().text_ids;
@@ -53,11 +43,6 @@ Result<std::vector<RowKey>> parse_keys(const Collection& collection, const RowOp
     keys.push_back(std::move(key));
   }
   return keys;
-}
-
-std::string key_text(const RowKey& key) {
-  const auto* id = std::get_if<std::string>(&key);
-  return id != nullptr ? "'" + *id + "'" : std::to_string(to_int(std::get<RowId>(key)));
 }
 
 Result<int> get(const Context& context, const RowOptions& options) {
@@ -158,7 +143,8 @@ struct Chosen {
   std::vector<std::string> missing;
 };
 
-Result<Chosen> choose_rows(Collection& collection, const RowOptions& options, bool with_archived) {
+Result<Chosen> choose_rows(Collection& collection, const RowOptions& options, Change change) {
+  const bool with_archived = change != Change::kArchive;
   Chosen chosen;
   const auto add = [&](const Record& record) -> Status {
     const RowId rowid = record.rowid.value_or(kNoRow);
@@ -175,8 +161,18 @@ Result<Chosen> choose_rows(Collection& collection, const RowOptions& options, bo
     LOCI_ASSIGN_OR_RETURN(const std::optional<Record> record, collection.get(key));
     if (record.has_value()) {
       LOCI_RETURN_IF_ERROR(add(*record));
-    } else {
+      continue;
+    }
+    // A row that is gone but for its history is purged too.
+    const bool remembered = change == Change::kPurge && collection.spec().history.enabled;
+    LOCI_ASSIGN_OR_RETURN(const std::vector<Version> versions,
+                          remembered ? collection.history(key, false, 1)
+                                     : Result<std::vector<Version>>(std::vector<Version>()));
+    if (versions.empty()) {
       chosen.missing.push_back(key_text(key));
+    } else {
+      chosen.keys.push_back(key);
+      chosen.labels.push_back(key_text(key) + " (its history)");
     }
   }
   return chosen;
@@ -230,9 +226,8 @@ Result<int> change_rows(const Context& context, const RowOptions& options, Chang
   LOCI_ASSIGN_OR_RETURN(Collection collection, find_collection(database, options.name));
   Chosen chosen;
   int64_t changed = 0;
-  const bool with_archived = change != Change::kArchive;
   if (options.dry_run || change == Change::kPurge) {  // purge rewrites the file: no transaction
-    LOCI_ASSIGN_OR_RETURN(chosen, choose_rows(collection, options, with_archived));
+    LOCI_ASSIGN_OR_RETURN(chosen, choose_rows(collection, options, change));
     if (options.dry_run) return put_dry_run(context, change, chosen);
   }
   if (options.all && !options.yes) {
@@ -244,7 +239,7 @@ Result<int> change_rows(const Context& context, const RowOptions& options, Chang
     LOCI_ASSIGN_OR_RETURN(changed, apply(collection, change, chosen));
   } else {  // rows are chosen and changed in one transaction
     LOCI_RETURN_IF_ERROR(database.transaction([&]() -> Status {
-      LOCI_ASSIGN_OR_RETURN(chosen, choose_rows(collection, options, with_archived));
+      LOCI_ASSIGN_OR_RETURN(chosen, choose_rows(collection, options, change));
       LOCI_ASSIGN_OR_RETURN(changed, apply(collection, change, chosen));
       return {};
     }));

@@ -76,7 +76,7 @@ Status add_vectors(const SpecOptions& options, CollectionSpec& spec) {
 
 bool SpecOptions::any() const {
   return dim != 0 || !metric.empty() || !text.empty() || !filter.empty() || !model.empty() ||
-         !vectors.empty() || no_text_ids || history;
+         !vectors.empty() || no_text_ids || says_history(*this);
 }
 
 void add_spec_options(CLI::App& app, SpecOptions& options) {
@@ -97,8 +97,31 @@ void add_spec_options(CLI::App& app, SpecOptions& options) {
       ->group(group);
   app.add_flag("--no-text-ids", options.no_text_ids, "Rows are named by their integer only")
       ->group(group);
-  app.add_flag("--history", options.history, "Record that history is wanted (kept later)")
+  add_history_options(app, options, group);
+}
+
+void add_history_options(CLI::App& app, SpecOptions& options, const std::string& group) {
+  app.add_flag("--history", options.history, "Keep old versions of rows")->group(group);
+  app.add_option("--history-versions", options.history_versions,
+                 "Keep so many of each row, 1 to 10000; 0: no limit (default 100)")
+      ->check(CLI::NonNegativeNumber)
       ->group(group);
+  app.add_option("--history-days", options.history_days,
+                 "Keep them for so many days, up to 36500; 0: for ever (default)")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+}
+
+bool says_history(const SpecOptions& options) {
+  return options.history || options.history_versions >= 0 || options.history_days >= 0;
+}
+
+HistoryOptions make_history(const SpecOptions& options, HistoryOptions history) {
+  if (!says_history(options)) return history;
+  history.enabled = true;
+  if (options.history_versions >= 0) history.max_versions = options.history_versions;
+  if (options.history_days >= 0) history.max_age_days = options.history_days;
+  return history;
 }
 
 Result<std::vector<FilterColumn>> parse_filters(const std::string& text) {
@@ -121,7 +144,7 @@ Result<SpecChoice> make_spec(const SpecOptions& options) {
   spec.text = split_list(options.text);
   LOCI_ASSIGN_OR_RETURN(spec.filters, parse_filters(options.filter));
   spec.text_ids = !options.no_text_ids;
-  spec.history = options.history;
+  spec.history = make_history(options, {});
   SpecOptions vectors = options;
   if (!spec.text.empty() && options.dim == 0 && options.model.empty() && options.vectors.empty()) {
     vectors.model = "hash";
@@ -163,6 +186,14 @@ std::string describe(const CollectionSpec& spec) {
     parts.push_back("filter " + join(filters, ", "));
   }
   parts.emplace_back(spec.text_ids ? "text ids" : "rowids only");
+  if (spec.history.enabled) {
+    std::string part = "history";
+    const HistoryOptions& history = spec.history;
+    if (history.max_versions != 0)
+      part += ", " + std::to_string(history.max_versions) + " versions a row";
+    if (history.max_age_days != 0) part += ", " + std::to_string(history.max_age_days) + " days";
+    parts.push_back(std::move(part));
+  }
   return join(parts, "; ");
 }
 

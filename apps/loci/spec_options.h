@@ -26,12 +26,20 @@ struct SpecOptions {
   std::vector<std::string> vectors;  ///< "name:dim:metric" each
   bool no_text_ids = false;
   bool history = false;
+  int64_t history_versions = -1;  ///< -1: not said
+  int64_t history_days = -1;
 
   /// Whether anything but the name was said.
   [[nodiscard]] bool any() const;
 };
 
 void add_spec_options(CLI::App& app, SpecOptions& options);
+/// --history, --history-versions, --history-days.
+void add_history_options(CLI::App& app, SpecOptions& options, const std::string& group);
+/// What those say, on top of what there is.
+HistoryOptions make_history(const SpecOptions& options, HistoryOptions history);
+/// Whether any of them was given.
+bool says_history(const SpecOptions& options);
 
 /// A collection to make, and what was chosen for the user, in words.
 struct SpecChoice {

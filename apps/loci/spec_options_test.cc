@@ -113,7 +113,7 @@ TEST(SpecJsonTest, RoundTrips) {
   options.filter = "year:int,ok:bool";
   options.vectors = {"a:3:l2", "b:16:hamming"};
   options.no_text_ids = true;
-  options.history = true;
+  options.history_versions = 7;
   const auto choice = make_spec(options);
   ASSERT_TRUE(choice.has_value());
   const std::string json = spec_json(choice->spec);

@@ -6,15 +6,16 @@
 namespace loci::cli {
 namespace {
 
-constexpr std::array<Verb, 23> kVerbs = {{
+constexpr std::array<Verb, 24> kVerbs = {{
     {"create", "Make an empty collection",
      "  loci create notes --text title,body --filter lang:text,year:int\n"
      "  loci create images --dim 784 --metric l2 --no-text-ids\n"
      "  loci create pages --text body --vector title_vec:384:cosine --vector body_vec:768:l2",
      configure_create},
-    {"alter", "Add a text or filter column to a collection",
+    {"alter", "Add a column to a collection; keep old versions of its rows or stop that",
      "  loci alter notes --add-filter stars:int\n"
-     "  loci alter notes --add-text summary",
+     "  loci alter notes --add-text summary\n"
+     "  loci alter notes --history --history-versions 20 --history-days 365",
      configure_alter},
     {"drop", "Remove a collection and all its rows",
      "  loci drop notes --dry-run\n"
@@ -54,6 +55,10 @@ constexpr std::array<Verb, 23> kVerbs = {{
      "  loci purge notes n1 --dry-run\n"
      "  loci purge notes n1",
      configure_purge},
+    {"history", "Show what a row was, until when, and what changed then",
+     "  loci history notes n1\n"
+     "  loci history notes n1 --json --with-vectors",
+     configure_history},
     {"count", "Count rows",
      "  loci count notes\n"
      "  loci count notes --where \"lang IN ('c', 'rust')\"",

@@ -33,6 +33,7 @@ Action configure_alter(CLI::App& app, const Context& context);
 Action configure_drop(CLI::App& app, const Context& context);
 Action configure_add(CLI::App& app, const Context& context);
 Action configure_get(CLI::App& app, const Context& context);
+Action configure_history(CLI::App& app, const Context& context);
 Action configure_list(CLI::App& app, const Context& context);
 Action configure_search(CLI::App& app, const Context& context);
 Action configure_explain(CLI::App& app, const Context& context);

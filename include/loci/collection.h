@@ -32,6 +32,14 @@ struct FilterColumn {
   FieldType type = FieldType::kText;
 };
 
+/// Whether old versions of rows are kept, and how many for how long. Kept by whichever program
+/// writes: a change of a row by any SQLite client leaves the row and its vectors as they were.
+struct HistoryOptions {
+  bool enabled = false;
+  int64_t max_versions = 100;  ///< of one row, the oldest goes first; 1..10000, 0: no limit
+  int64_t max_age_days = 0;    ///< older ones go; up to 36500, 0: no limit
+};
+
 /// Everything that defines a collection. Stored with it; `Collection::spec()` returns it.
 struct CollectionSpec {
   std::string name;                   ///< [A-Za-z][A-Za-z0-9_]*, at most 64 bytes
@@ -39,7 +47,7 @@ struct CollectionSpec {
   std::vector<std::string> text;      ///< full-text columns, at most 16
   std::vector<FilterColumn> filters;  ///< at most 64
   bool text_ids = true;               ///< false: rows are named by their integer only
-  bool history = false;               ///< recorded; history is kept from a later version on
+  HistoryOptions history;             ///< off: a change of a row leaves nothing of what it was
 };
 
 /// One row, in or out. What is absent on input stays as it is (update) or NULL (insert).
@@ -59,6 +67,23 @@ struct Record {
 
 /// Names a row: by text id or by rowid.
 using RowKey = std::variant<std::string, RowId>;
+
+/// What ended a version of a row.
+enum class ChangeKind : uint8_t {
+  kUpdate,  ///< a column or a vector was changed
+  kDelete,  ///< the row was deleted or replaced, or went on under another rowid
+};
+
+/// A row as it was until a change.
+struct Version {
+  int64_t number = 0;  ///< of the change: later ones are greater
+  ChangeKind change = ChangeKind::kUpdate;
+  int64_t changed_at_us = 0;  ///< wall clock of the change; microseconds since 1970, UTC
+  int64_t hlc = 0;            ///< hybrid time of its log entry
+  int64_t log_scn = 0;        ///< which entry that is; it may have been compacted away since
+  int64_t log_token = 0;
+  Record record;  ///< what the row held; a vector that was pending is left out
+};
 
 /// What to do when a written id is already there.
 enum class OnConflict : uint8_t { kError, kUpdate, kReplace, kIgnore };
@@ -161,8 +186,9 @@ class LOCI_API Collection {
   Result<int64_t> archive(std::span<const RowKey> keys);
   Result<int64_t> restore(std::span<const RowKey> keys);
   /// Removes rows so that no byte of text, vector or id is left in the database file, its WAL or
-  /// the full-text index. Costs a rewrite of the file (VACUUM): purge many at once.
-  /// kFailedPrecondition inside a transaction; kBusy while another connection is reading.
+  /// the full-text index; of their history too, and of rows that are gone but for their history.
+  /// Costs a rewrite of the file (VACUUM): purge many at once. kFailedPrecondition inside a
+  /// transaction; kBusy while another connection is reading.
   Result<int64_t> purge(std::span<const RowKey> keys);
 
   [[nodiscard]] Result<std::optional<Record>> get(const RowKey& key, bool with_vectors = false);
@@ -173,6 +199,13 @@ class LOCI_API Collection {
               int64_t offset, const std::function<Status(const Record&)>& visit);
   [[nodiscard]] Result<int64_t> count(std::string_view where = {}, bool with_archived = false);
   [[nodiscard]] Result<CollectionStats> stats();
+  /// Old versions of a row, newest first; what it holds now is get(). Deleted rows are found too.
+  /// A text id names the versions that bore it, and all of the row that bears it now; a rowid those
+  /// of every row that has had it.
+  /// limit  at most so many; 0: all
+  /// Errors: kFailedPrecondition when the collection keeps no history.
+  [[nodiscard]] Result<std::vector<Version>> history(const RowKey& key, bool with_vectors = false,
+                                                     int64_t limit = 0);
 
   /// The best rows for a request, best first; ties by rowid. Vector hits are the true nearest.
   /// Errors: kInvalidArgument (dimension, NaN, unknown column or broken filter expression),
@@ -188,6 +221,11 @@ class LOCI_API Collection {
   /// Embeds up to `limit` pending rows (0: all); calls `progress(done, total)`. Returns how many.
   Result<int64_t> embed_pending(int64_t limit = 0,
                                 const std::function<void(int64_t, int64_t)>& progress = {});
+
+  /// Keeps old versions of rows from now on, changes how many are kept, or keeps none any more:
+  /// then those that are there are removed.
+  /// Errors: kInvalidArgument (limits), kAlreadyExists (the file has a table NAME_history).
+  Status set_history(const HistoryOptions& options);
 
   /// Adds a text or filter column; existing rows hold NULL.
   Status add_text_column(std::string_view name);

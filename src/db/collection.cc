@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "db/collection_impl.h"
 #include "query/filter.h"
+#include "store/history.h"
 #include "store/rows.h"
 #include "store/source.h"
 
@@ -126,12 +127,19 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
         name(), [&](Connection& connection, const CatalogEntry& entry) -> Status {
           LOCI_RETURN_IF_ERROR(store::withdraw_snapshot(connection, entry.source.id));
           std::vector<RowId> rows;
+          store::GoneRows gone;
           for (const RowKey& key : keys) {
             LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> row,
                                   store::find_row(connection, entry.source, key));
-            if (row.has_value()) rows.push_back(*row);
+            if (row.has_value()) {
+              rows.push_back(*row);
+            } else if (const auto* id = std::get_if<std::string>(&key)) {
+              gone.ids.push_back(*id);
+            } else {
+              gone.rows.push_back(std::get<RowId>(key));
+            }
           }
-          LOCI_ASSIGN_OR_RETURN(count, store::purge_rows(connection, entry.source, rows));
+          LOCI_ASSIGN_OR_RETURN(count, store::purge_rows(connection, entry.source, rows, gone));
           return {};
         }));
     connections.drop_idle_readers();
@@ -214,6 +222,30 @@ Result<CollectionStats> Collection::stats() {
           return {};
         }));
     return stats;
+  });
+}
+
+Result<std::vector<Version>> Collection::history(const RowKey& key, bool with_vectors,
+                                                 int64_t limit) {
+  return base::guarded([&]() -> Result<std::vector<Version>> {
+    std::vector<Version> versions;
+    LOCI_RETURN_IF_ERROR(impl_->database().read_source(
+        name(),
+        [&](Connection& connection, const CatalogEntry& entry, const db::Snapshot&) -> Status {
+          LOCI_ASSIGN_OR_RETURN(
+              versions, store::read_history(connection, entry.source, key, with_vectors, limit));
+          return {};
+        }));
+    return versions;
+  });
+}
+
+Status Collection::set_history(const HistoryOptions& options) {
+  return base::guarded([&]() -> Status {
+    return impl_->database().write_source(
+        name(), [&](Connection& connection, const CatalogEntry& entry) -> Status {
+          return store::set_history(connection, entry.source, options).status();
+        });
   });
 }
 

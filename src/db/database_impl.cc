@@ -62,8 +62,16 @@ Status DatabaseImpl::write(const std::function<Status(sqlite::Connection&)>& bod
     // A schema cookie that was rolled back may come again. What was read before stays right, and a
     // write that fails (a row is not there, an id is taken) must not cost a look at every source.
     catalog_.invalidate_unless(cookie);
+    return status;
   }
+  if (!connection.in_transaction()) log_care_.after_commit(connection, last_written_.scn);
   return status;
+}
+
+void DatabaseImpl::tend_log_before_close() {
+  if (!log_care_.has_written()) return;
+  const Result<Connections::Lease> lease = connections_->writer();
+  if (lease.has_value()) log_care_.before_close(lease->connection());
 }
 
 Status DatabaseImpl::attach(sqlite::Connection& connection, const store::Source& source) {

@@ -14,6 +14,7 @@
 #include "db/catalog.h"
 #include "db/connections.h"
 #include "db/freshness.h"
+#include "db/log_care.h"
 #include "db/snapshots.h"
 #include "loci/database.h"
 #include "store/log.h"
@@ -97,6 +98,7 @@ class DatabaseImpl {
   Status attach(sqlite::Connection& connection, const store::Source& source);
   Status publish_once(std::string_view name, Publish when);
   void publish_later(std::string_view name);
+  void tend_log_before_close();
 
   std::unique_ptr<Connections> connections_;
   Snapshots snapshots_;
@@ -109,6 +111,7 @@ class DatabaseImpl {
   MetricLookup metric_lookup_;
   /// Where the log stood after this process's last write: moved since means others have written.
   store::LogPosition last_written_;  // by the thread that holds the writer
+  LogCare log_care_;                 // by the thread that holds the writer
   /// Sources without a row that a model at hand could embed, as long as only we write.
   std::set<int64_t> settled_;                // by the thread that holds the writer
   std::atomic<bool> embedder_given_{false};  ///< since the last write: nothing is settled

@@ -113,7 +113,7 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         held.plan.root.layout = index::Image::layout_hash(
             ImageReader(entry.source, metric_lookup_, snapshots_).layout());
         held.tail = held.view->tail();
-        held.rooted = held.view->rooted();
+        held.rooted = held.view->rooted() && last.has_value() && !last->too_old;
         return {};
       }));
   // Moved on by another thread just now: its search will ask again.
@@ -178,6 +178,10 @@ DatabaseImpl::~DatabaseImpl() {
     }
     return {};
   };
+  base::guarded([this]() -> Status {
+    tend_log_before_close();
+    return {};
+  }).ignore();
   base::guarded(publish_due).ignore();  // out of memory: the next process writes it
 }
 

@@ -107,6 +107,11 @@ Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open(sqlite::Connection&
   LOCI_ASSIGN_OR_RETURN(const std::optional<store::SnapshotRecord> record,
                         store::find_snapshot(connection, source));
   if (!record.has_value()) return none;
+  if (record->too_old) {
+    base::log(LogLevel::kInfo, base::str_cat("snapshot of source ", source, " is too old: the log ",
+                                             "has gone on without it; the rows are read instead"));
+    return none;
+  }
   {
     const base::MutexLock lock(mu_);
     if (distrusted_.count(record->root) != 0) return none;

@@ -326,6 +326,10 @@ std::string quote_text(std::string_view text) {
   return out += '\'';
 }
 
+NoWait::NoWait(Connection& connection) noexcept
+    : connection_(connection), timeout_ms_(std::exchange(connection.impl_->busy.timeout_ms, 0)) {}
+NoWait::~NoWait() { connection_.impl_->busy.timeout_ms = timeout_ms_; }
+
 TriggersOff::TriggersOff(Connection& connection) noexcept : connection_(connection) {
   sqlite3_db_config(connection.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
 }

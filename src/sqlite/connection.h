@@ -142,6 +142,7 @@ class Connection {
   [[nodiscard]] sqlite3* handle() const noexcept;
 
  private:
+  friend class NoWait;
   friend class Statement;
   friend class Transaction;
   static Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
@@ -197,6 +198,20 @@ class MappedReads {
 
  private:
   Connection& connection_;  // must outlive this
+};
+
+/// While it lives, `connection` waits for no lock: what is locked is kBusy at once. For work that
+/// may as well be done later.
+class NoWait {
+ public:
+  explicit NoWait(Connection& connection) noexcept;
+  NoWait(const NoWait&) = delete;
+  NoWait& operator=(const NoWait&) = delete;
+  ~NoWait();
+
+ private:
+  Connection& connection_;  // must outlive this
+  const int timeout_ms_;
 };
 
 /// The version of the SQLite in use, such as "3.53.2".

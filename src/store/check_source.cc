@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "sqlite/query.h"
 #include "store/check.h"
+#include "store/history.h"
 #include "store/triggers.h"
 
 namespace loci::store {
@@ -37,6 +38,7 @@ class SourceCheck {
     for (const VectorColumn& column : source_.spec.vectors) {
       LOCI_RETURN_IF_ERROR(blob_lengths(column));
     }
+    LOCI_RETURN_IF_ERROR(history());
     return full_text();
   }
 
@@ -146,6 +148,19 @@ class SourceCheck {
                 " value(s) are no BLOB of ", bytes, " bytes (dim ", column.dim,
                 ") and are left out of searches; write them again or set them to NULL"),
         false);
+    return {};
+  }
+
+  Status history() {
+    LOCI_ASSIGN_OR_RETURN(const bool whole, history_table_whole(connection_, source_));
+    if (!whole) return {};  // said by triggers() already
+    if (repair_) {
+      LOCI_RETURN_IF_ERROR(forget_staged_versions(connection_, source_));
+      LOCI_RETURN_IF_ERROR(prune_history(connection_, source_));
+    }
+    LOCI_ASSIGN_OR_RETURN(const std::vector<std::string> wrong,
+                          check_history(connection_, source_));
+    for (const std::string& message : wrong) add("history", message, false);
     return {};
   }
 

@@ -2,7 +2,8 @@
 //
 // Every conflict clause, under both settings of recursive_triggers and foreign_keys, beside every
 // kind of unique index: after each statement the log names every row that changed, FTS5 agrees with
-// the text, and no vector is left without its row.
+// the text, no vector is left without its row, and with history each row that changed or went has
+// left a version that says what it was.
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -121,9 +122,10 @@ std::vector<std::string> statements() {
   return out;
 }
 
-CollectionSpec notes_spec(bool with_text) {
+CollectionSpec notes_spec(bool with_text, bool with_history) {
   CollectionSpec spec;
   spec.name = "notes";
+  spec.history.enabled = with_history;
   spec.vectors = {{.name = "embedding",
                    .dim = 2,
                    .metric = Metric::kL2,
@@ -154,8 +156,9 @@ CREATE TABLE comments(id INTEGER PRIMARY KEY, note INTEGER
 INSERT INTO comments(note) VALUES(1), (2), (3), (5);
 )sql";
 
-Source make_notes(sqlite::Connection& connection, bool with_text, const IndexKind& kind) {
-  Source source = take(create_collection(connection, notes_spec(with_text)));
+Source make_notes(sqlite::Connection& connection, bool with_text, bool with_history,
+                  const IndexKind& kind) {
+  Source source = take(create_collection(connection, notes_spec(with_text, with_history)));
   EXPECT_OK(connection.exec(kRows));
   EXPECT_OK(connection.exec(kind.sql));
   if (kind.sql[0] != '\0') {
@@ -166,25 +169,35 @@ Source make_notes(sqlite::Connection& connection, bool with_text, const IndexKin
   return source;
 }
 
-void run_all(bool with_text, const IndexKind& kind) {
+void run_all(bool with_text, bool with_history, const IndexKind& kind) {
   const std::unique_ptr<sqlite::Connection> connection = open(":memory:");
-  const Source source = make_notes(*connection, with_text, kind);
+  const Source source = make_notes(*connection, with_text, with_history, kind);
   testing::Contents before = testing::read_contents(*connection, source);
   int changed = 0;
   for (const char* recursive : {"OFF", "ON"}) {
     for (const char* foreign : {"OFF", "ON"}) {
+      if (with_history && foreign[1] == 'N') continue;  // changes nothing of it; half the time
       ASSERT_OK(connection->exec(base::str_cat("PRAGMA recursive_triggers = ", recursive)));
       ASSERT_OK(connection->exec(base::str_cat("PRAGMA foreign_keys = ", foreign)));
       for (const std::string& sql : statements()) {
         SCOPED_TRACE(base::str_cat(sql, "; index ", kind.name, ", text ", with_text, ", recursive ",
-                                   recursive, ", foreign keys ", foreign));
+                                   recursive, ", foreign keys ", foreign, ", history ",
+                                   with_history));
         ASSERT_OK(connection->exec("BEGIN"));
         const int64_t scn = take(newest(*connection)).scn;
+        const int64_t version = take(newest_version_number(*connection, source));
+        testing::States states;
+        if (with_history) states = testing::read_states(*connection, source);
         connection->exec(sql).ignore();  // many are meant to fail: the state counts, not the code
         const testing::Contents after = testing::read_contents(*connection, source);
         changed += after != before ? 1 : 0;
         testing::expect_logged(before, after, testing::logged_since(*connection, source, scn));
         testing::expect_consistent(*connection, source);
+        if (with_history) {
+          testing::expect_kept(*connection, source, states,
+                               testing::read_states(*connection, source), version,
+                               sql.find("REPLACE") != std::string::npos);
+        }
         // Twice: what an ignored write left behind must not be taken for the next one's.
         connection->exec(sql).ignore();
         connection->exec("DELETE FROM notes WHERE rid IN (1, 3)").ignore();
@@ -201,27 +214,30 @@ void run_all(bool with_text, const IndexKind& kind) {
       }
     }
   }
-  EXPECT_GT(changed, 200) << "most statements must change something, or nothing was tested";
+  EXPECT_GT(changed, with_history ? 100 : 200)
+      << "most statements must change something, or nothing was tested";
   testing::expect_check_clean(*connection);
 }
 
-class ConflictsTest : public ::testing::TestWithParam<std::tuple<size_t, bool>> {};
+using Parameters = std::tuple<size_t, bool, bool>;
+class ConflictsTest : public ::testing::TestWithParam<Parameters> {};
 
-TEST_P(ConflictsTest, LogTextIndexAndVectorsStayTrue) {
-  const auto [kind, with_text] = GetParam();
-  run_all(with_text, kIndexKinds[kind]);
+TEST_P(ConflictsTest, LogTextIndexVectorsAndHistoryStayTrue) {
+  const auto [kind, with_text, with_history] = GetParam();
+  run_all(with_text, with_history, kIndexKinds[kind]);
 }
 
-std::string param_name(const ::testing::TestParamInfo<std::tuple<size_t, bool>>& info) {
+std::string param_name(const ::testing::TestParamInfo<Parameters>& info) {
   std::string name = base::str_cat(kIndexKinds[std::get<0>(info.param)].name,
-                                   std::get<1>(info.param) ? "_with_text" : "_without_text");
+                                   std::get<1>(info.param) ? "_with_text" : "_without_text",
+                                   std::get<2>(info.param) ? "_with_history" : "");
   std::replace(name.begin(), name.end(), ' ', '_');
   return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(UniqueIndexes, ConflictsTest,
                          ::testing::Combine(::testing::Range<size_t>(0, kIndexKinds.size()),
-                                            ::testing::Bool()),
+                                            ::testing::Bool(), ::testing::Bool()),
                          param_name);
 
 /// Runs a script by the sqlite3 shell; false when there is none.
@@ -243,12 +259,14 @@ TEST(ConflictsShellTest, ShellWritesAreFollowedToo) {
   const std::string original = folder.file("original.db");
   const IndexKind kind = kIndexKinds.back();
   testing::Contents before;
+  testing::States states;
   int64_t scn = 0;
   Source source;
   {
     const auto connection = open(original);
-    source = make_notes(*connection, true, kind);
+    source = make_notes(*connection, true, true, kind);
     before = testing::read_contents(*connection, source);
+    states = testing::read_states(*connection, source);
     scn = take(newest(*connection)).scn;
   }
   const std::string copy = folder.file("copy.db");
@@ -269,6 +287,8 @@ TEST(ConflictsShellTest, ShellWritesAreFollowedToo) {
     changed += after != before ? 1 : 0;
     testing::expect_logged(before, after, testing::logged_since(*connection, source, scn));
     testing::expect_consistent(*connection, source);
+    testing::expect_kept(*connection, source, states, testing::read_states(*connection, source), 0,
+                         sql.find("REPLACE") != std::string::npos);
     testing::expect_check_clean(*connection);
     if (HasFailure()) return;
   }

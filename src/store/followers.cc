@@ -17,7 +17,7 @@ namespace {
 using Id = std::array<uint8_t, 16>;
 
 constexpr std::string_view kColumns =
-    "source, database_uuid, root_id, generation, checksum, scn, token FROM loci_followers "
+    "source, database_uuid, root_id, generation, checksum, scn, token, state FROM loci_followers "
     "WHERE kind = 'snapshot'";
 
 int digit(char c) noexcept {
@@ -62,6 +62,7 @@ bool read_record(sqlite::Statement& row, SnapshotRecord& record) {
       base::ByteSpan(reinterpret_cast<const uint8_t*>(checksum.data()), checksum.size()));
   record.checksum = in.u64le();
   record.position = {.scn = row.column_int(5), .token = row.column_int(6)};
+  record.too_old = row.column_text(7) == "too_old";
   return true;
 }
 
@@ -86,7 +87,7 @@ Result<std::vector<SnapshotRecord>> list_snapshots(sqlite::Connection& connectio
                         connection.cached(base::str_cat("SELECT ", kColumns, " ORDER BY source")));
   LOCI_RETURN_IF_ERROR(sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
     SnapshotRecord record;
-    if (read_record(row, record)) records.push_back(record);
+    if (read_record(row, record) && !record.too_old) records.push_back(record);
     return {};
   }));
   return records;

@@ -20,11 +20,13 @@ struct SnapshotRecord {
   uint64_t generation = 0;             ///< 1, 2, ... of this source
   uint64_t checksum = 0;               ///< of its root
   LogPosition position;                ///< up to which it holds the source's rows
+  /// The log has gone on without it: it does not count, and the rows are read anew.
+  bool too_old = false;
 };
 
 /// The record of a source in this snapshot of the database.
 Result<std::optional<SnapshotRecord>> find_snapshot(sqlite::Connection& connection, int64_t source);
-/// Every record, by source.
+/// Every record that is not too old, by source.
 Result<std::vector<SnapshotRecord>> list_snapshots(sqlite::Connection& connection);
 /// Makes `record` the one that counts. kFailedPrecondition when the source or the log entry that it
 /// stands on is gone, as it must not count then, and when the source was reset (reindexed) since,

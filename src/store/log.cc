@@ -8,8 +8,7 @@
 // Invariants.
 //  1. A follower at (s, t) is current up to s exactly if the entry s is there with token t.
 //  2. Compaction keeps the newest entry, each follower's own, and the newest of each row: the last
-//     says when, and where, the row was last written.
-//  3. An entry is dropped only below every follower and only when a newer one names the same row.
+//     says when, and where, the row was last written. See log_compactor.cc.
 //
 // Cost. newest(): one seek to the end of the log. changes_since(): the entries after `from`.
 //
@@ -21,6 +20,7 @@
 
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/log_compactor.h"
 #include "store/maintenance.h"
 
 namespace loci::store {
@@ -65,18 +65,14 @@ Result<Changes> changes_since(sqlite::Connection& connection, int64_t source, Lo
 }
 
 Result<int64_t> compact_log(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
-                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
-  LOCI_RETURN_IF_ERROR(sqlite::run(
-      connection,
-      "DELETE FROM loci_log WHERE "
-      "scn < ifnull((SELECT min(scn) FROM loci_followers), (SELECT max(scn) FROM loci_log)) "
-      "AND scn NOT IN (SELECT max(scn) FROM loci_log GROUP BY source, rid, op = ?1) "
-      "AND scn NOT IN (SELECT scn FROM loci_followers)",
-      static_cast<int64_t>(LogOp::kReset)));
-  const int64_t dropped = connection.changes();
-  LOCI_RETURN_IF_ERROR(transaction.commit());
-  return dropped;
+  constexpr int64_t kSliceEntries = 65536;
+  CompactionLimits limits;
+  limits.keep_newest = 0;
+  LogCompactor compactor(limits);
+  for (bool more = true; more;) {
+    LOCI_ASSIGN_OR_RETURN(more, compactor.slice(connection, kSliceEntries));
+  }
+  return compactor.dropped();
 }
 
 }  // namespace loci::store

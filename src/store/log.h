@@ -30,7 +30,8 @@ struct Changes {
 };
 Result<Changes> changes_since(sqlite::Connection& connection, int64_t source, LogPosition from);
 
-/// Drops superseded entries below every follower; keeps the newest. Returns how many went.
+/// Drops every superseded entry below the followers of its source; keeps the newest. Returns how
+/// many went. By itself it happens in slices: log_compactor.h.
 Result<int64_t> compact_log(sqlite::Connection& connection);
 
 }  // namespace loci::store

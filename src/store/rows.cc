@@ -20,6 +20,7 @@
 #include "base/ids.h"
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/history.h"
 #include "store/rows_check.h"
 #include "store/rows_insert.h"
 #include "store/rows_sql.h"
@@ -130,6 +131,7 @@ std::string update_sql(const Source& source, const RecordLayout& layout, const R
 
 Status change_row(Connection& connection, const Source& source, RowId row, const Record& changes,
                   const RecordLayout& layout) {
+  LOCI_ASSIGN_OR_RETURN(const int64_t newest_version, newest_version_number(connection, source));
   LOCI_ASSIGN_OR_RETURN(Statement statement,
                         connection.cached(update_sql(source, layout, changes)));
   int next = 1;
@@ -146,7 +148,8 @@ Status change_row(Connection& connection, const Source& source, RowId row, const
   if (connection.changes() == 0) {
     return Status::not_found(base::str_cat(label(source), ": no row ", to_int(row)));
   }
-  return write_vectors(connection, source, row, layout);
+  LOCI_RETURN_IF_ERROR(write_vectors(connection, source, row, layout));
+  return join_versions(connection, source, row, newest_version);
 }
 
 /// A replaced row keeps what names it, its rowid and text id, and nothing else.

@@ -60,9 +60,15 @@ Result<bool> set_archived(sqlite::Connection& connection, const Source& source, 
 /// Stores vectors that a model made of the row's current text; clears the pending mark.
 Status put_vector(sqlite::Connection& connection, const Source& source, size_t column, RowId row,
                   VectorView vector);
-/// Deletes rows, their log ids and FTS traces; finish with scrub() outside the transaction.
+/// What names rows that are not there any more, but for their history.
+struct GoneRows {
+  std::vector<std::string> ids;
+  std::vector<RowId> rows;
+};
+/// Deletes rows, their log ids, FTS traces and history; finish with scrub() outside the
+/// transaction. Returns how many went, with those of `gone` that had left history.
 Result<int64_t> purge_rows(sqlite::Connection& connection, const Source& source,
-                           std::span<const RowId> rows);
+                           std::span<const RowId> rows, const GoneRows& gone = {});
 /// VACUUM and a truncating checkpoint: no stale byte stays in the file or its WAL.
 Status scrub(sqlite::Connection& connection);
 

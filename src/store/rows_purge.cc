@@ -7,6 +7,8 @@
 //   FTS5: old segments keep the terms, and a delete  'optimize' merges all segments into one, in
 //   is itself an entry that repeats them             which deleted terms have no entry; VACUUM
 //                                                    then drops the pages of the old ones
+//   NAME_history: old versions, the one that the  removed here
+//   deletion leaves too
 //   sqlite_stat4: samples of index keys              removed; ANALYZE makes them anew
 //   the WAL: earlier pages                           the truncating checkpoint
 //
@@ -15,6 +17,7 @@
 // Tested by rows_purge_test.cc, which looks for the bytes in the file.
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/history.h"
 #include "store/rows.h"
 #include "store/rows_sql.h"
 
@@ -29,7 +32,8 @@ Status forget_statistics(Connection& connection, const Source& source) {
       const std::optional<int64_t> there,
       query_int(connection, "SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat4'"));
   if (!there.has_value()) return {};
-  return sqlite::run(connection, "DELETE FROM sqlite_stat4 WHERE tbl = ?", source.table);
+  return sqlite::run(connection, "DELETE FROM sqlite_stat4 WHERE tbl IN (?1, ?2, ?3)", source.table,
+                     source.vector_table, source.history_table);
 }
 
 Status compact_fts(Connection& connection, const Source& source) {
@@ -46,21 +50,50 @@ std::string json_array(std::span<const RowId> rows) {
   return json + "]";
 }
 
-/// The text ids of rows as a JSON array.
+/// The text ids of `rows` and those of `gone` as a JSON array.
 Result<std::string> text_ids_of(Connection& connection, const Source& source,
-                                const std::string& keys) {
-  if (!source.spec.text_ids) return std::string("[]");
+                                const std::string& keys, const std::vector<std::string>& gone) {
+  std::string ids = "[]";
+  if (!source.spec.text_ids) return ids;
   std::string sql = "SELECT json_group_array(id) FROM ";
   append_name(sql, source.table);
   sql += " WHERE rid IN (SELECT value FROM json_each(?))";
-  LOCI_ASSIGN_OR_RETURN(const std::optional<std::string> ids, query_text(connection, sql, keys));
-  return ids.value_or("[]");
+  LOCI_ASSIGN_OR_RETURN(const std::optional<std::string> found, query_text(connection, sql, keys));
+  ids = found.value_or("[]");
+  for (const std::string& id : gone) {
+    LOCI_ASSIGN_OR_RETURN(const std::optional<std::string> longer,
+                          query_text(connection, "SELECT json_insert(?1, '$[#]', ?2)", ids, id));
+    ids = longer.value_or(ids);
+  }
+  return ids;
+}
+
+/// How many of the rows that are gone have left versions.
+Result<int64_t> count_remembered(Connection& connection, const Source& source,
+                                 const GoneRows& gone) {
+  int64_t count = 0;
+  if (source.history_table.empty()) return count;
+  const auto look = [&](std::string_view column, const auto& values) -> Status {
+    std::string sql = "SELECT EXISTS(SELECT 1 FROM ";
+    append_name(sql, source.history_table);
+    base::str_append(sql, " WHERE loci_op > 0 AND ", column, " = ?1)");
+    for (const auto& value : values) {
+      LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> found, query_int(connection, sql, value));
+      count += found.value_or(0);
+    }
+    return {};
+  };
+  std::vector<int64_t> rows;
+  for (const RowId row : gone.rows) rows.push_back(to_int(row));
+  LOCI_RETURN_IF_ERROR(look("rid", rows));
+  if (source.spec.text_ids) LOCI_RETURN_IF_ERROR(look("id", gone.ids));
+  return count;
 }
 
 }  // namespace
 
 Result<int64_t> purge_rows(Connection& connection, const Source& source,
-                           std::span<const RowId> rows) {
+                           std::span<const RowId> rows, const GoneRows& gone) {
   LOCI_RETURN_IF_ERROR(require_managed(source));
   LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> secure,
                         query_int(connection, "PRAGMA secure_delete"));
@@ -68,12 +101,16 @@ Result<int64_t> purge_rows(Connection& connection, const Source& source,
   int64_t count = 0;
   const auto purge_all = [&]() -> Status {
     const std::string keys = json_array(rows);
-    LOCI_ASSIGN_OR_RETURN(const std::string ids, text_ids_of(connection, source, keys));
+    LOCI_ASSIGN_OR_RETURN(const std::string ids, text_ids_of(connection, source, keys, gone.ids));
+    LOCI_ASSIGN_OR_RETURN(const int64_t newest_version, newest_version_number(connection, source));
+    LOCI_ASSIGN_OR_RETURN(const int64_t remembered, count_remembered(connection, source, gone));
     std::string remove = "DELETE FROM ";
     append_name(remove, source.table);
     remove += " WHERE rid IN (SELECT value FROM json_each(?))";
     LOCI_RETURN_IF_ERROR(sqlite::run(connection, remove, keys));
-    count = connection.changes();
+    count = connection.changes() + remembered;
+    LOCI_RETURN_IF_ERROR(
+        purge_history(connection, source, newest_version, ids, json_array(gone.rows)).status());
     // By id as well: a deleted row of another rowid may have had the same one.
     LOCI_RETURN_IF_ERROR(sqlite::run(
         connection,

@@ -20,6 +20,8 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/history.h"
+#include "store/history_sql.h"
 #include "store/log.h"
 #include "store/maintenance.h"
 #include "store/snapshot_parts.h"
@@ -138,6 +140,7 @@ Status create_source(sqlite::Connection& connection, Source& source) {
                   spec_to_json(source)));
   source.id = connection.last_insert_rowid();
   if (source.managed) LOCI_RETURN_IF_ERROR(connection.exec(collection_ddl(source)));
+  LOCI_RETURN_IF_ERROR(mend_history_table(connection, source));
   LOCI_RETURN_IF_ERROR(refresh_keys(connection, source));
   if (!source.fts_table.empty()) {
     LOCI_RETURN_IF_ERROR(exec_fts(connection, source, fts_ddl(source)));
@@ -163,12 +166,17 @@ Status require_collection(const Source& source) {
               "', whose columns are yours to change; drop the index and create it anew"));
 }
 
+Status write_spec(sqlite::Connection& connection, const Source& source) {
+  return sqlite::run(connection, "UPDATE loci_indexes SET spec = ?2 WHERE id = ?1", source.id,
+                     spec_to_json(source));
+}
+
 /// Adds a column's DDL and stores the changed spec; triggers and FTS5 are the caller's.
 Status alter_table(sqlite::Connection& connection, const Source& source, const std::string& ddl) {
   LOCI_RETURN_IF_ERROR(connection.exec(
       str_cat("ALTER TABLE ", quote_identifier(source.table), " ADD COLUMN ", ddl)));
-  return sqlite::run(connection, "UPDATE loci_indexes SET spec = ?2 WHERE id = ?1", source.id,
-                     spec_to_json(source));
+  LOCI_RETURN_IF_ERROR(mend_history_table(connection, source));
+  return write_spec(connection, source);
 }
 
 Result<bool> table_exists(sqlite::Connection& connection, std::string_view name) {
@@ -271,6 +279,7 @@ Result<Source> create_collection(sqlite::Connection& connection, const Collectio
   source.key_column = "rid";
   if (!spec.vectors.empty()) source.vector_table = spec.name + "_vectors";
   if (!spec.text.empty()) source.fts_table = spec.name + "_fts";
+  if (spec.history.enabled) source.history_table = spec.name + "_history";
   return create(connection, std::move(source));
 }
 
@@ -289,6 +298,7 @@ Status drop_source(sqlite::Connection& connection, const Source& source) {
   };
   LOCI_RETURN_IF_ERROR(drop(source.fts_table));
   if (source.managed) {
+    LOCI_RETURN_IF_ERROR(drop(source.history_table));
     LOCI_RETURN_IF_ERROR(drop(source.vector_table));
     LOCI_RETURN_IF_ERROR(drop(source.table));
   }
@@ -338,6 +348,31 @@ Result<Source> add_filter_column(sqlite::Connection& connection, const Source& s
   return changed;
 }
 
+Result<Source> set_history(sqlite::Connection& connection, const Source& source,
+                           const HistoryOptions& options) {
+  LOCI_RETURN_IF_ERROR(require_collection(source));
+  LOCI_RETURN_IF_ERROR(validate_history(source.spec.name, options));
+  LOCI_ASSIGN_OR_RETURN(Transaction transaction,
+                        Transaction::begin(connection, Transaction::Kind::kWrite));
+  Source changed = source;
+  changed.spec.history = options;
+  changed.history_table = options.enabled ? source.spec.name + "_history" : "";
+  if (options.enabled && source.history_table.empty()) {
+    LOCI_RETURN_IF_ERROR(check_history_names_free(connection, changed));
+  }
+  if (!options.enabled && !source.history_table.empty()) {
+    LOCI_RETURN_IF_ERROR(drop_triggers(connection, source));
+    LOCI_RETURN_IF_ERROR(
+        connection.exec(str_cat("DROP TABLE IF EXISTS ", quote_identifier(source.history_table))));
+  }
+  LOCI_RETURN_IF_ERROR(mend_history_table(connection, changed));
+  LOCI_RETURN_IF_ERROR(prune_history(connection, changed));
+  LOCI_RETURN_IF_ERROR(write_spec(connection, changed));
+  LOCI_RETURN_IF_ERROR(write_triggers(connection, changed));
+  LOCI_RETURN_IF_ERROR(transaction.commit());
+  return changed;
+}
+
 Result<bool> triggers_intact(sqlite::Connection& connection, const Source& source) {
   const Result<std::vector<Trigger>> expected = expected_triggers(connection, source);
   if (!expected.has_value()) {
@@ -349,6 +384,8 @@ Result<bool> triggers_intact(sqlite::Connection& connection, const Source& sourc
     LOCI_ASSIGN_OR_RETURN(const bool fts, table_exists(connection, source.fts_table));
     if (!fts) return false;
   }
+  LOCI_ASSIGN_OR_RETURN(const bool history, history_table_whole(connection, source));
+  if (!history) return false;
   for (const Trigger& trigger : *expected) {
     LOCI_ASSIGN_OR_RETURN(
         const std::optional<std::string> sql,
@@ -374,6 +411,11 @@ Status recreate_triggers(sqlite::Connection& connection, const Source& source) {
       LOCI_RETURN_IF_ERROR(exec_fts(connection, source, fts_ddl(source)));
       LOCI_RETURN_IF_ERROR(rebuild_fts(connection, source));
     }
+  }
+  if (!source.history_table.empty()) {
+    LOCI_RETURN_IF_ERROR(mend_history_table(connection, source));
+    LOCI_RETURN_IF_ERROR(forget_staged_versions(connection, source));
+    LOCI_RETURN_IF_ERROR(write_spec(connection, source));
   }
   LOCI_RETURN_IF_ERROR(write_triggers(connection, written));
   LOCI_RETURN_IF_ERROR(log_reset(connection, source));

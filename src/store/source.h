@@ -24,6 +24,7 @@ struct Source {
   std::string key_column;    ///< integer key of `table`: `rid`, or the user's rowid alias
   std::vector<std::string> key_columns;  ///< with loci_keys: the user's key (id, or dataset and id)
   std::string fts_table;                 ///< `notes_fts`; empty without text columns
+  std::string history_table;             ///< `notes_history`; empty where none is kept
   std::string trigger_digest;            ///< of the DDL that create_triggers() wrote
 };
 
@@ -40,6 +41,9 @@ Result<Source> add_text_column(sqlite::Connection& connection, const Source& sou
                                std::string_view column);
 Result<Source> add_filter_column(sqlite::Connection& connection, const Source& source,
                                  const FilterColumn& column);
+/// Begins to keep history, changes its limits, or drops it.
+Result<Source> set_history(sqlite::Connection& connection, const Source& source,
+                           const HistoryOptions& options);
 
 /// Compares the triggers in the schema with those this source needs now (unique indexes included).
 /// True: as they should be. False: the source is detached; its log may have missed changes.

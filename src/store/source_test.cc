@@ -38,7 +38,9 @@ CollectionSpec full_spec() {
                   {"year", FieldType::kInt},
                   {"weight", FieldType::kFloat},
                   {"seen", FieldType::kBool}};
-  spec.history = true;
+  spec.history.enabled = true;
+  spec.history.max_versions = 7;
+  spec.history.max_age_days = 30;
   return spec;
 }
 
@@ -53,7 +55,7 @@ TEST(SourceTest, SpecSurvivesTheFile) {
   EXPECT_EQ(read.spec.vectors[0].model, full_spec().vectors[0].model);
   EXPECT_EQ(read.spec.vectors[2].custom_metric, "my_metric");
   EXPECT_EQ(read.spec.filters[3].type, FieldType::kBool);
-  EXPECT_TRUE(read.spec.history && read.spec.text_ids && read.managed);
+  EXPECT_TRUE(read.spec.history.enabled && read.spec.text_ids && read.managed);
   EXPECT_TRUE(take(triggers_intact(*connection, read)));
   testing::expect_check_clean(*connection);
 }
@@ -68,7 +70,7 @@ TEST(SourceTest, SpecOfALaterFormatIsRefused) {
     EXPECT_OK(connection->exec("ROLLBACK TO s; RELEASE s"));
     return code;
   };
-  EXPECT_EQ(refused("json_set(spec, '$.format', 2)"), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused("json_set(spec, '$.format', 3)"), StatusCode::kFailedPrecondition);
   EXPECT_EQ(refused("json_set(spec, '$.vectors[0].metric', 'future')"),
             StatusCode::kFailedPrecondition);
   EXPECT_EQ(refused("json_set(spec, '$.filters[0].type', 'date')"),

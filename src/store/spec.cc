@@ -16,8 +16,14 @@ namespace {
 using base::str_append;
 using base::str_cat;
 
-/// On disk: raised when an older build must not touch the source.
-constexpr int64_t kSpecFormat = 1;
+/// On disk: raised when an older build must not touch the source. 2: one that keeps history, which
+/// the triggers of an older build would not.
+constexpr int64_t kSpecFormat = 2;
+constexpr int64_t kFirstSpecFormat = 1;
+
+int64_t format_of(const Source& source) {
+  return source.spec.history.enabled ? kSpecFormat : kFirstSpecFormat;
+}
 
 /// Columns of our tables, of FTS5 and of results, and the words of the filter grammar.
 constexpr std::array<std::string_view, 31> kReserved = {
@@ -150,7 +156,8 @@ Status read_members(sqlite::Connection& connection, std::string_view json, Sourc
     LOCI_ASSIGN_OR_RETURN(
         sqlite::Statement select,
         connection.cached("SELECT ?1 ->> 'vector_table', ?1 ->> 'key_column', ?1 ->> 'fts_table', "
-                          "?1 ->> 'text_ids', ?1 ->> 'history'"));
+                          "?1 ->> 'text_ids', ?1 ->> 'history', ?1 ->> 'history_versions', "
+                          "?1 ->> 'history_days'"));
     LOCI_RETURN_IF_ERROR(sqlite::bind_all(select, json));
     LOCI_ASSIGN_OR_RETURN(const bool row, select.step());
     if (!row) return Status::internal("spec: no row");
@@ -158,7 +165,12 @@ Status read_members(sqlite::Connection& connection, std::string_view json, Sourc
     source.key_column = select.column_text(1);
     source.fts_table = select.column_text(2);
     source.spec.text_ids = select.column_int(3) != 0;
-    source.spec.history = select.column_int(4) != 0;
+    HistoryOptions& history = source.spec.history;
+    history.enabled = select.column_int(4) != 0;
+    // Format 1 recorded the wish only: the next writer makes the table.
+    if (!select.is_null(5)) history.max_versions = select.column_int(5);
+    if (!select.is_null(6)) history.max_age_days = select.column_int(6);
+    if (history.enabled) source.history_table = source.spec.name + "_history";
   }
   LOCI_ASSIGN_OR_RETURN(source.spec.text, read_strings(connection, json, "$.text"));
   LOCI_ASSIGN_OR_RETURN(source.key_columns, read_strings(connection, json, "$.key_columns"));
@@ -176,12 +188,17 @@ Status check_count(std::string_view collection, std::string_view what, size_t go
 
 std::string spec_to_json(const Source& source) {
   std::string out = "{";
-  append_raw(out, "format", str_cat(kSpecFormat));
+  append_raw(out, "format", str_cat(format_of(source)));
   append_raw(out, "vectors", json_vectors(source.spec.vectors));
   append_raw(out, "text", json_strings(source.spec.text));
   append_raw(out, "filters", json_filters(source.spec.filters));
   append_raw(out, "text_ids", str_cat(source.spec.text_ids));
-  append_raw(out, "history", str_cat(source.spec.history));
+  const HistoryOptions& history = source.spec.history;
+  append_raw(out, "history", str_cat(history.enabled));
+  if (history.enabled) {
+    append_raw(out, "history_versions", str_cat(history.max_versions));
+    append_raw(out, "history_days", str_cat(history.max_age_days));
+  }
   append_member(out, "vector_table", source.vector_table);
   append_member(out, "key_column", source.key_column);
   append_raw(out, "key_columns", json_strings(source.key_columns));
@@ -197,10 +214,10 @@ Status spec_from_json(sqlite::Connection& connection, std::string_view json, Sou
   if (!format->has_value()) {
     return Status::corruption(str_cat(context, ": spec is no JSON with a format"));
   }
-  if (**format != kSpecFormat) {
+  if (**format < kFirstSpecFormat || **format > kSpecFormat) {
     return Status::failed_precondition(str_cat(context, ": spec of format ", **format,
-                                               ", this build reads ", kSpecFormat,
-                                               "; use the newer program"));
+                                               ", this build reads ", kFirstSpecFormat, " to ",
+                                               kSpecFormat, "; use the newer program"));
   }
   const Status status = read_members(connection, json, source);
   if (status.code() == StatusCode::kInvalidArgument) {
@@ -253,6 +270,16 @@ Status validate_vector_column(std::string_view name, const VectorColumn& column)
   return {};
 }
 
+Status validate_history(std::string_view name, const HistoryOptions& options) {
+  const auto check = [&](std::string_view what, int64_t got, int64_t allowed) -> Status {
+    if (got >= 0 && got <= allowed) return {};
+    return Status::invalid_argument(str_cat("collection '", name, "', history: ", what, " ", got,
+                                            ", allowed: 0 (no limit) to ", allowed));
+  };
+  LOCI_RETURN_IF_ERROR(check("max_versions", options.max_versions, base::kMaxVersions));
+  return check("max_age_days", options.max_age_days, base::kMaxHistoryDays);
+}
+
 Status validate_spec(const CollectionSpec& spec) {
   LOCI_RETURN_IF_ERROR(validate_name("collection", spec.name));
   LOCI_RETURN_IF_ERROR(
@@ -265,6 +292,7 @@ Status validate_spec(const CollectionSpec& spec) {
     return Status::invalid_argument(
         str_cat("collection '", spec.name, "': needs a vector column or a text column"));
   }
+  LOCI_RETURN_IF_ERROR(validate_history(spec.name, spec.history));
   // The FTS5 table has a hidden column of its own name; marks of pending rows are columns too.
   std::vector<std::string> taken = {base::ascii_lower(spec.name) + "_fts"};
   const auto take = [&](std::string_view what, std::string_view name) -> Status {

@@ -22,5 +22,7 @@ Status spec_from_json(sqlite::Connection& connection, std::string_view json, Sou
 Status validate_name(std::string_view what, std::string_view name);
 /// Validates dimension, metric, model of one vector column of collection `name`.
 Status validate_vector_column(std::string_view name, const VectorColumn& column);
+/// Validates the limits of the history of collection `name`.
+Status validate_history(std::string_view name, const HistoryOptions& options);
 
 }  // namespace loci::store

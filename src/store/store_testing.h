@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -17,8 +18,10 @@
 
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/history.h"
 #include "store/log.h"
 #include "store/maintenance.h"
+#include "store/rows.h"
 #include "store/source.h"
 
 #define ASSERT_OK(expression)                         \
@@ -135,6 +138,89 @@ inline void expect_logged(const Contents& before, const Contents& after,
     if (before.count(row) == 0) {
       EXPECT_TRUE(logged.count(row) == 1) << "row " << row << " came unlogged";
     }
+  }
+}
+
+inline std::string text_of(const Value& value) {
+  if (std::holds_alternative<std::monostate>(value)) return "NULL";
+  if (const auto* text = std::get_if<std::string>(&value)) return base::str_cat("'", *text, "'");
+  if (const auto* integer = std::get_if<int64_t>(&value)) return base::str_cat(*integer);
+  if (const auto* flag = std::get_if<bool>(&value)) return base::str_cat(*flag);
+  return base::str_cat(std::get<double>(value));
+}
+
+/// A record as text, vectors and times too.
+inline std::string text_of(const Record& record, bool times = true) {
+  std::string out = base::str_cat("id ", record.id.value_or("-"));
+  for (const auto& [name, value] : record.fields)
+    base::str_append(out, " ", name, "=", text_of(value));
+  base::str_append(out, " ", record.metadata.value_or("-"), record.archived ? " archived" : "");
+  if (times) base::str_append(out, " ", record.created_at_us, " ", record.updated_at_us);
+  return out;
+}
+inline std::string text_of(const std::vector<float>& vector) {
+  std::string out;
+  for (const float component : vector) base::str_append(out, component, ",");
+  return out;
+}
+
+/// What a row holds: its columns, and the vectors that count.
+struct RowState {
+  std::string columns;
+  std::map<std::string, std::string> vectors;
+  friend bool operator==(const RowState&, const RowState&) = default;
+
+  [[nodiscard]] std::string text() const {
+    std::string out = columns;
+    for (const auto& [name, vector] : vectors) base::str_append(out, " ", name, ":", vector);
+    return out;
+  }
+  /// Nothing of it is lost when `later` takes its place.
+  [[nodiscard]] bool only_filled_in(const RowState& later) const {
+    return columns == later.columns &&
+           std::all_of(vectors.begin(), vectors.end(), [&](const auto& vector) {
+             const auto found = later.vectors.find(vector.first);
+             return found != later.vectors.end() && found->second == vector.second;
+           });
+  }
+};
+inline RowState state_of(const Record& record, bool times = true) {
+  RowState state{.columns = text_of(record, times), .vectors = {}};
+  for (const auto& [name, vector] : record.vectors) state.vectors[name] = text_of(vector);
+  return state;
+}
+using States = std::map<int64_t, RowState>;
+
+inline States read_states(sqlite::Connection& connection, const Source& source) {
+  States states;
+  EXPECT_OK(scan_rows(connection, source, {}, {.with_archived = true, .with_vectors = true},
+                      [&](const Record& record) -> Status {
+                        states[to_int(*record.rowid)] = state_of(record);
+                        return {};
+                      }));
+  return states;
+}
+
+/// Each row that is not what it was has a version later than `number` that says what it was; where
+/// nothing was replaced, a row that is what it was has none.
+inline void expect_kept(sqlite::Connection& connection, const Source& source, const States& before,
+                        const States& after, int64_t number, bool replaces) {
+  for (const auto& [row, state] : before) {
+    std::vector<Version> versions = take(read_history(connection, source, RowId{row}, true, 0));
+    std::erase_if(versions, [&](const Version& version) { return version.number <= number; });
+    const auto now = after.find(row);
+    const bool there = now != after.end();
+    if (there && now->second == state) {
+      EXPECT_TRUE(versions.empty() || replaces) << "row " << row << " was not changed";
+      continue;
+    }
+    if (there && state.only_filled_in(now->second)) continue;
+    if (versions.empty()) {
+      ADD_FAILURE() << "row " << row << " left no version: " << state.text();
+      continue;
+    }
+    EXPECT_EQ(state_of(versions.back().record).text(), state.text()) << "row " << row;
+    EXPECT_TRUE(there || versions.front().change == ChangeKind::kDelete) << "row " << row;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/history_sql.h"
 
 namespace loci::store {
 namespace {
@@ -64,6 +65,21 @@ std::string vectors_ddl(const Source& source) {
   return out += "\n);\n";
 }
 
+Status check_free(sqlite::Connection& connection, const Source& source,
+                  const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    LOCI_ASSIGN_OR_RETURN(
+        const std::optional<std::string> type,
+        sqlite::query_text(connection,
+                           "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE", name));
+    if (type.has_value()) {
+      return Status::already_exists(str_cat("collection '", source.spec.name, "': the file has a ",
+                                            *type, " '", name, "' already; choose another name"));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string text_column_ddl(std::string_view column) {
@@ -105,6 +121,11 @@ std::string fts_ddl(const Source& source) {
   return out += "tokenize='porter unicode61 remove_diacritics 2');\n";
 }
 
+Status check_history_names_free(sqlite::Connection& connection, const Source& source) {
+  if (source.history_table.empty()) return {};
+  return check_free(connection, source, history_names(source));
+}
+
 Status check_names_free(sqlite::Connection& connection, const Source& source) {
   std::vector<std::string> names;
   if (source.managed) {
@@ -117,16 +138,8 @@ Status check_names_free(sqlite::Connection& connection, const Source& source) {
       names.push_back(str_cat(source.fts_table, suffix));
     }
   }
-  for (const std::string& name : names) {
-    LOCI_ASSIGN_OR_RETURN(
-        const std::optional<std::string> type,
-        sqlite::query_text(connection,
-                           "SELECT type FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE", name));
-    if (type.has_value()) {
-      return Status::already_exists(str_cat("collection '", source.spec.name, "': the file has a ",
-                                            *type, " '", name, "' already; choose another name"));
-    }
-  }
+  LOCI_RETURN_IF_ERROR(check_free(connection, source, names));
+  LOCI_RETURN_IF_ERROR(check_history_names_free(connection, source));
   LOCI_ASSIGN_OR_RETURN(
       const std::optional<std::string> taken,
       sqlite::query_text(connection, "SELECT name FROM loci_indexes WHERE name = ?1",

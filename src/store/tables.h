@@ -27,5 +27,7 @@ Result<Source> source_of_user_table(sqlite::Connection& connection, const TableI
 
 /// kAlreadyExists when the file holds a table, view or index that `source` would make.
 Status check_names_free(sqlite::Connection& connection, const Source& source);
+/// The same for the names that only its history takes.
+Status check_history_names_free(sqlite::Connection& connection, const Source& source);
 
 }  // namespace loci::store

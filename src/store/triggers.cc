@@ -23,7 +23,9 @@
 //     it (https://sqlite.org/lang_createtrigger.html). FTS5 even reads it: see fts_insert().
 //  5. No trigger on another table names the source's table: ALTER TABLE RENAME, the last of the
 //     twelve steps, refuses to run while such a trigger refers to a dropped table.
-//  6. A text change marks the vectors of columns with a model as pending; writing a vector clears
+//  6. What history needs is in these triggers too, and changes nothing of them where none is kept:
+//     see history_sql.cc.
+//  7. A text change marks the vectors of columns with a model as pending; writing a vector clears
 //     the mark. A row without a vector row needs no mark.
 //
 // A trigger of the user's own that writes the same table again from within a write empties
@@ -38,6 +40,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "store/history_sql.h"
 #include "store/unique_keys.h"
 
 namespace loci::store {
@@ -70,6 +73,7 @@ class Builder {
         table_(quote_identifier(source.table)),
         fts_(quote_identifier(source.fts_table)),
         vectors_(quote_identifier(source.vector_table)),
+        history_(source),
         keyed_(!source.key_columns.empty()) {}
 
   std::vector<Trigger> build() {
@@ -160,12 +164,14 @@ class Builder {
   /// Conditions under which a row of the table may be displaced by NEW.
   [[nodiscard]] std::vector<std::string> displacing() const {
     std::vector<std::string> out = conflicts_.rows;
-    // The row that NEW's own rowid displaces is logged as NEW anyway; its old text is needed.
-    if (external_content()) {
+    // The row that NEW's own rowid displaces is logged as NEW anyway; its old self is needed.
+    if (stages_same()) {
       out.push_back(str_cat(table_, ".", quote_identifier(source_.key_column), " = ", key("NEW")));
     }
     return out;
   }
+  /// Whether a row that bears NEW's rowid already is copied too.
+  [[nodiscard]] bool stages_same() const { return external_content() || history_.on(); }
   [[nodiscard]] std::string gone(std::string_view rid) const {
     return str_cat("NOT ", row_exists(rid));
   }
@@ -202,7 +208,7 @@ class Builder {
     str_append(body, "  ",
                log_entry_sql(source_.id, LogOp::kDelete, "d.rid", displaced_id(),
                              str_cat(" FROM loci_displaced AS d WHERE d.", displaced_where())),
-               ";\n");
+               ";\n", history_.stage_rows());
     add(update ? "bu" : "bi", str_cat("BEFORE ", update ? "UPDATE" : "INSERT", " ON ", table_),
         when, body);
   }
@@ -273,15 +279,14 @@ class Builder {
     return str_cat("EXISTS(SELECT 1 FROM loci_displaced WHERE ", others_where(), ")");
   }
   [[nodiscard]] std::string others_where() const {
-    return str_cat(displaced_where(),
-                   external_content() ? str_cat(" AND rid <> ", key("NEW")) : "");
+    return str_cat(displaced_where(), stages_same() ? str_cat(" AND rid <> ", key("NEW")) : "");
   }
   /// Takes displaced rows that are gone, NEW's own rowid apart, out of everything that follows.
   [[nodiscard]] std::string settle_others() const {
     if (displacing().empty()) return {};
     const std::string gone_rows = str_cat("(SELECT d.rid FROM loci_displaced AS d WHERE d.",
                                           others_where(), " AND ", gone("d.rid"), ")");
-    std::string out;
+    std::string out = history_.settle_others();
     if (external_content()) {
       str_append(out, "  INSERT INTO ", fts_, "(", fts_, ", rowid", fts_columns(),
                  ") SELECT 'delete', d.rid", displaced_columns("d."),
@@ -294,17 +299,23 @@ class Builder {
       str_append(out, "  DELETE FROM ", vectors_, " WHERE rid IN ", gone_rows, ";\n");
     }
     if (keyed_) str_append(out, "  DELETE FROM loci_keys WHERE rid IN ", gone_rows, ";\n");
+    out += history_.drop_vectors_of_all_gone(gone_rows);
     str_append(out, "  DELETE FROM loci_displaced WHERE ", others_where(), ";\n");
     return out;
   }
   /// Takes the old text of a displaced row that bore NEW's rowid out of the full-text index.
   [[nodiscard]] std::string settle_same() const {
-    if (!external_content()) return {};
-    return str_cat("  INSERT INTO ", fts_, "(", fts_, ", rowid", fts_columns(),
-                   ") SELECT 'delete', d.rid", displaced_columns("d."),
-                   " FROM loci_displaced AS d WHERE d.", displaced_where(),
-                   " AND d.rid = ", key("NEW"), ";\n  DELETE FROM loci_displaced WHERE ",
-                   displaced_where(), " AND rid = ", key("NEW"), ";\n");
+    if (!stages_same()) return {};
+    std::string out = history_.settle_same();
+    if (external_content()) {
+      str_append(out, "  INSERT INTO ", fts_, "(", fts_, ", rowid", fts_columns(),
+                 ") SELECT 'delete', d.rid", displaced_columns("d."),
+                 " FROM loci_displaced AS d WHERE d.", displaced_where(),
+                 " AND d.rid = ", key("NEW"), ";\n");
+    }
+    str_append(out, "  DELETE FROM loci_displaced WHERE ", displaced_where(),
+               " AND rid = ", key("NEW"), ";\n");
+    return out;
   }
 
   /// Gives NEW an integer if it has none. Rows with NULL in their key get none and are left out.
@@ -331,6 +342,8 @@ class Builder {
     if (has_vectors()) {
       str_append(body, "  DELETE FROM ", vectors_, " WHERE rid = ", key("NEW"), ";\n");
     }
+    body += history_.drop_vectors_of_gone(key("NEW"));
+    body += history_.prune(key("NEW"));
     if (has_text()) body += fts_insert("");
     body += log(LogOp::kInsert, "NEW");
     const std::string head = str_cat("AFTER INSERT ON ", table_);
@@ -343,16 +356,26 @@ class Builder {
   void after_update() {
     std::string body = ensure_key();
     body += log(LogOp::kUpdate, "NEW");
-    add("au", str_cat("AFTER UPDATE ON ", table_), "", body);
-
+    const std::string head = str_cat("AFTER UPDATE ON ", table_);
+    if (history_.on()) {
+      // The old vectors are read before they are marked or moved: one trigger, one order.
+      body += history_.keep_old(str_cat("CASE WHEN ", key_changed(), " THEN 3 ELSE 2 END"),
+                                history_.row_changed());
+      add("au", head, "", body + update_content() + settle_history());
+      return;
+    }
+    add("au", head, "", body);
     std::string when = key_changed();
     if (has_text()) append_or(when, text_changed());
     if (!displacing().empty()) {
       append_or(when,
                 str_cat("EXISTS(SELECT 1 FROM loci_displaced WHERE ", displaced_where(), ")"));
     }
-    body = ensure_key();
-    body += settle_same();
+    add("au_content", head, when, ensure_key() + update_content());
+  }
+  /// What follows from a changed key, from changed text and from displaced rows.
+  [[nodiscard]] std::string update_content() const {
+    std::string body = settle_same();
     body += settle_others();
     if (has_text()) {
       const std::string changed = str_cat(key_changed(), " OR ", text_changed());
@@ -369,7 +392,17 @@ class Builder {
       str_append(body, "  DELETE FROM loci_keys WHERE ", keys_where("OLD"), " AND (", key_changed(),
                  ");\n");
     }
-    add("au_content", str_cat("AFTER UPDATE ON ", table_), when, body);
+    return body;
+  }
+  /// A row that went on under another rowid took its vectors along.
+  [[nodiscard]] std::string settle_history() const {
+    std::string out;
+    for (const std::string_view row : {"OLD", "NEW"}) {
+      out += history_.drop_vectors_of_gone(
+          str_cat("(CASE WHEN ", key_changed(), " THEN ", key(row), " END)"));
+      out += history_.prune(key(row));
+    }
+    return out;
   }
   /// The vector row goes with its row; a text change makes the vectors of a model stale.
   [[nodiscard]] std::string move_vectors() const {
@@ -391,10 +424,14 @@ class Builder {
 
   void after_delete() {
     std::string body = log(LogOp::kDelete, "OLD");
+    body += history_.keep_old("3", "");
+    body += history_.forget_staged_old();
     if (has_text()) body += fts_delete_old("");
     if (has_vectors()) {
       str_append(body, "  DELETE FROM ", vectors_, " WHERE rid = ", key("OLD"), ";\n");
     }
+    body += history_.drop_vectors_of_gone(key("OLD"));
+    body += history_.prune(key("OLD"));
     if (!displacing().empty()) {
       str_append(body, "  DELETE FROM loci_displaced WHERE ", displaced_where(),
                  " AND rid = ", key_subquery("OLD"), ";\n");
@@ -403,26 +440,47 @@ class Builder {
     add("ad", str_cat("AFTER DELETE ON ", table_), "", body);
   }
 
+  /// Conditions under which NEW may displace a row of vectors, its own rowid's too.
+  [[nodiscard]] std::vector<std::string> vectors_displaced(bool update) const {
+    std::vector<std::string> out = conflicts_.vectors;
+    out.push_back(str_cat(vectors_, ".rid = NEW.rid"));
+    if (update) {
+      for (std::string& condition : out) {
+        condition = str_cat("(", condition, ") AND ", vectors_, ".rid <> OLD.rid");
+      }
+    }
+    return out;
+  }
+
   void vector_triggers() {
     const auto log_vector = [&](std::string_view rid, std::string_view from) {
       return str_cat("  ", log_entry_sql(source_.id, LogOp::kUpdate, rid, "NULL", from), ";\n");
     };
     // Its own rowid apart, only a UNIQUE index that a user added can displace a vector row.
     for (const bool update : {false, true}) {
-      if (conflicts_.vectors.empty()) break;
       std::string body;
       for (const std::string& condition : conflicts_.vectors) {
         body += log_vector(str_cat(vectors_, ".rid"),
                            str_cat(" FROM ", vectors_, " WHERE ", condition));
       }
+      std::string when;
+      if (history_.on()) {
+        const std::vector<std::string> staged = vectors_displaced(update);
+        body += history_.stage_vectors(staged);
+        when = history_.stages_vectors(staged);
+      }
+      if (body.empty()) break;
       add(update ? "vectors_bu" : "vectors_bi",
-          str_cat("BEFORE ", update ? "UPDATE" : "INSERT", " ON ", vectors_), "", body);
+          str_cat("BEFORE ", update ? "UPDATE" : "INSERT", " ON ", vectors_), when, body);
     }
-    add("vectors_ai", str_cat("AFTER INSERT ON ", vectors_), "", log_vector("NEW.rid", ""));
-    add("vectors_au", str_cat("AFTER UPDATE ON ", vectors_), "", log_vector("NEW.rid", ""));
+    add("vectors_ai", str_cat("AFTER INSERT ON ", vectors_), "",
+        log_vector("NEW.rid", "") + history_.settle_vectors());
+    add("vectors_au", str_cat("AFTER UPDATE ON ", vectors_), "",
+        log_vector("NEW.rid", "") + history_.keep_changed_vectors() + history_.settle_vectors());
     add("vectors_au_moved", str_cat("AFTER UPDATE OF rid ON ", vectors_), "OLD.rid <> NEW.rid",
         log_vector("OLD.rid", ""));
-    add("vectors_ad", str_cat("AFTER DELETE ON ", vectors_), "", log_vector("OLD.rid", ""));
+    add("vectors_ad", str_cat("AFTER DELETE ON ", vectors_), "",
+        log_vector("OLD.rid", "") + history_.keep_deleted_vectors());
     for (const VectorColumn& column : source_.spec.vectors) {
       if (column.model.empty()) continue;
       const std::string mark = quote_identifier(str_cat(column.name, "_pending"));
@@ -438,6 +496,7 @@ class Builder {
   const std::string table_;
   const std::string fts_;
   const std::string vectors_;
+  const HistorySql history_;
   const bool keyed_;
   std::vector<Trigger> triggers_;
 };

@@ -52,7 +52,7 @@ class UsageTest(CliTest):
         with open(os.path.join(harness.SOURCE, "docs", "cli.md"), encoding="utf-8") as file:
             document = file.read()
         verbs = self.verbs()
-        self.assertEqual(len(verbs), 23, verbs)
+        self.assertEqual(len(verbs), 24, verbs)
         for verb in verbs:
             self.assertIn(f"`{verb} ", document.replace(f"`{verb}`", f"`{verb} "), verb)
 
@@ -81,6 +81,8 @@ class UsageTest(CliTest):
                 self.prepare()
                 if verb == "create":
                     os.remove(self.path("loci.db"))
+                if verb == "history":
+                    self.ok("alter", "notes", "--history")
                 text = self.ok(verb, "--help").out
                 examples = [line.strip() for line in text[text.index("Examples:"):].splitlines()[1:]
                             if line.strip()]

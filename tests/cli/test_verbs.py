@@ -55,6 +55,48 @@ class VerbsTest(CliTest):
         self.assertEqual([hit["id"] for hit in hits], ["n1"])
         self.fails(harness.INVALID, "alter", "notes", says="--add-text")
 
+    def test_history_says_what_was_until_when(self):
+        self.make_notes()
+        self.fails(harness.STATE, "history", "notes", "n1", says="keeps no history")
+        self.ok("alter", "notes", "--history", "--history-versions", 5)
+        self.ok("add", "notes", "-", stdin=b'{"id":"n1","title":"Changed","year":2001}\n')
+        self.ok("archive", "notes", "n1")
+        lines = self.ok("history", "notes", "n1", "--json", "--with-vectors").lines()
+        self.assertEqual([line["change"] for line in lines], ["now", "update", "update"])
+        self.assertEqual(lines[1]["changed"], ["archived"])
+        self.assertEqual(lines[2]["changed"], ["title", "year", "embedding"])
+        self.assertEqual(lines[2]["fields"]["title"], "Ownership")
+        self.assertEqual(len(lines[2]["embedding"]), 384)
+        self.assertRegex(lines[2]["until"], r"^\d{4}-\d\d-\d\dT")
+        self.assertGreater(lines[1]["version"], lines[2]["version"])
+        self.assertGreater(lines[1]["log_scn"], lines[2]["log_scn"])
+        table = self.ok("history", "notes", "n1", "--table", env={"COLUMNS": "160"}).out
+        self.assertIn("title: Ownership -> Changed", table)
+        self.ok("rm", "notes", "n1")
+        lines = self.ok("history", "notes", "n1", "--json", "--limit", 2).lines()
+        self.assertEqual([line["change"] for line in lines], ["delete", "update"])
+        self.assertIn("deleted", self.ok("history", "notes", "n1", "--table").out)
+        self.fails(harness.NOT_FOUND, "history", "notes", "n99", says="n99")
+        self.assertIn("its history", self.ok("purge", "notes", "n1", "--dry-run").out)
+        self.assertEqual(self.ok("purge", "notes", "n1").out, "purged 1 rows\n")
+        self.fails(harness.NOT_FOUND, "history", "notes", "n1")
+        self.fails(harness.NOT_FOUND, "purge", "notes", "n1")
+        self.fails(harness.STATE, "alter", "notes", "--no-history", says="--yes")
+        self.ok("alter", "notes", "--no-history", "--yes")
+        self.fails(harness.STATE, "history", "notes", "n2", says="keeps no history")
+        self.assertEqual(self.ok("check").out.count("history"), 0)
+
+    def test_history_is_chosen_at_creation_and_exported(self):
+        self.ok("create", "h", "--dim", 3, "--history", "--history-days", 30)
+        spec = self.ok("list", "--json").one()["spec"]
+        self.assertEqual((spec["history"], spec["history_versions"], spec["history_days"]),
+                         (True, 100, 30))
+        self.fails(harness.INVALID, "create", "i", "--dim", 3, "--history-versions", 10001,
+                   says="10000")
+        self.ok("export", "--all", "-o", "saved")
+        self.ok("import", "saved", "--db", "new.db")
+        self.assertEqual(self.ok("list", "--json", "--db", "new.db").one()["spec"], spec)
+
     def test_add_updates_ignores_or_refuses(self):
         self.make_notes()
         again = json.dumps({"id": "n1", "title": "Changed"}).encode()

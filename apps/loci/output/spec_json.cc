@@ -83,14 +83,18 @@ Status read_vectors(const Json& object, CollectionSpec& spec) {
 
 std::string spec_json(const CollectionSpec& spec) {
   std::string out;
-  JsonObject(out)
-      .text("name", spec.name)
+  JsonObject object(out);
+  object.text("name", spec.name)
       .verbatim("vectors", vectors_json(spec))
       .verbatim("text", text_json(spec))
       .verbatim("filters", filters_json(spec))
       .boolean("text_ids", spec.text_ids)
-      .boolean("history", spec.history)
-      .close();
+      .boolean("history", spec.history.enabled);
+  if (spec.history.enabled) {
+    object.integer("history_versions", spec.history.max_versions)
+        .integer("history_days", spec.history.max_age_days);
+  }
+  object.close();
   return out;
 }
 
@@ -118,7 +122,13 @@ Result<CollectionSpec> spec_from_json(std::string_view text) {
     return found != object.end() && found->is_boolean() ? found->get<bool>() : otherwise;
   };
   spec.text_ids = flag("text_ids", true);
-  spec.history = flag("history", false);
+  const auto number = [&](const char* name, int64_t otherwise) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : otherwise;
+  };
+  spec.history.enabled = flag("history", false);
+  spec.history.max_versions = number("history_versions", spec.history.max_versions);
+  spec.history.max_age_days = number("history_days", spec.history.max_age_days);
   return spec;
 }
 
