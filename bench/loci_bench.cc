@@ -7,7 +7,9 @@
 //   filter   all of notes384 behind a filter that 50 % .. 0.01 % of the rows pass
 //   insert   insert_many, 384-d, text id, two filter columns, with and without 30 words of text,
 //            10,000 and 100,000 rows, NORMAL and FULL, beside the same tables without Loci
-//   open     a new process: open and first answer, 10,000 and 50,000 rows
+//   open     a new process: open and first answer, 10,000 and 50,000 rows; the same after plain SQL
+//            has written as many rows
+//   fresh    knowing that the image is current; searches a second of one thread and of two
 //
 // Usage: loci_bench [--out FILE] [--folder DIR] [--data DIR] [--rounds N] [--seed N] [WORKLOAD...]
 // A table goes to stderr, JSON to FILE (default: stdout). Without the real data (LOCI_DATA or
@@ -34,11 +36,9 @@ struct Workload {
   const char* name;
   Status (*run)(const Options&, Report&);
 };
-constexpr Workload kWorkloads[] = {{"kernels", run_kernels},
-                                   {"exact", run_exact},
-                                   {"filter", run_filter},
-                                   {"insert", run_insert},
-                                   {"open", run_open}};
+constexpr Workload kWorkloads[] = {{"kernels", run_kernels}, {"exact", run_exact},
+                                   {"filter", run_filter},   {"insert", run_insert},
+                                   {"open", run_open},       {"fresh", run_fresh}};
 
 struct Arguments {
   Options options;

@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
+#include <span>
 
+#include "sqlite/connection.h"
+#include "sqlite/query.h"
 #include "workloads.h"
 
 extern "C" char** environ;  // NOLINT(readability-identifier-naming): named by POSIX
@@ -17,6 +21,7 @@ namespace loci::bench {
 namespace {
 
 constexpr int kRuns = 7;
+constexpr int kLoads = 3;
 
 std::vector<float> child_query(size_t dim) {
   std::vector<float> query(dim, 0.1F);
@@ -67,12 +72,55 @@ Status measure_rows(const Options& options, size_t rows, Report& report) {
       open_us.push_back(opened);
       answer_us.push_back(opened + answered);
     }
-    report.add("open", data.name + (dropped ? " dropped" : " cached"),
-               {{"open_ms", median_of(open_us) / 1e3},
-                {"open_and_first_answer_ms", median_of(answer_us) / 1e3},
-                {"runs", int64_t{kRuns}},
-                {"data", data.source}});
+    Numbers numbers = {{"open_ms", median_of(open_us) / 1e3},
+                       {"open_and_first_answer_ms", median_of(answer_us) / 1e3},
+                       {"runs", int64_t{kRuns}},
+                       {"data", data.source}};
+    if (!dropped) numbers.emplace_back("open_and_first_answer_ms_target", 50.0);
+    report.add("open", data.name + (dropped ? " dropped" : " cached"), std::move(numbers));
   }
+  return {};
+}
+
+/// Rows that another program has written: no image knows them.
+Status load_by_sql(const std::string& path, const Dataset& data) {
+  Dataset none;
+  none.dim = data.dim;
+  none.metric = data.metric;
+  LOCI_RETURN_IF_ERROR(store_dataset(path, none, false).status());
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
+                        sqlite::Connection::open(path, {.create = false}));
+  LOCI_RETURN_IF_ERROR(connection->exec("BEGIN"));
+  for (size_t i = 0; i < data.rows(); ++i) {
+    const auto rid = static_cast<int64_t>(i + 1);
+    LOCI_RETURN_IF_ERROR(
+        sqlite::run(*connection, "INSERT INTO docs(rid, id) VALUES(?1, 'row' || ?1)", rid));
+    LOCI_RETURN_IF_ERROR(sqlite::run(*connection,
+                                     "INSERT INTO docs_vectors(rid, embedding) VALUES(?1, ?2)", rid,
+                                     std::as_bytes(data.row(i))));
+  }
+  return connection->exec("COMMIT");
+}
+
+Status measure_after_load(const Options& options, Report& report) {
+  const std::string path = options.folder + "/open.db";
+  const std::string result = options.folder + "/open.txt";
+  const Dataset data = notes(options.data, 50000);
+  std::vector<double> answer_us;
+  for (int run = 0; run < kLoads; ++run) {
+    LOCI_RETURN_IF_ERROR(load_by_sql(path, data));
+    LOCI_RETURN_IF_ERROR(run_child(options, path, result));
+    std::ifstream in(result);
+    double opened = 0;
+    double answered = 0;
+    if (!(in >> opened >> answered)) return Status::internal("the child wrote no times");
+    answer_us.push_back(answered);
+  }
+  report.add("open", data.name + " after a load by SQL",
+             {{"first_answer_ms", median_of(answer_us) / 1e3},
+              {"first_answer_ms_target", 250.0},
+              {"runs", int64_t{kLoads}},
+              {"data", data.source}});
   return {};
 }
 
@@ -96,7 +144,7 @@ Status run_open(const Options& options, Report& report) {
   for (const size_t rows : {size_t{10000}, size_t{50000}}) {
     LOCI_RETURN_IF_ERROR(measure_rows(options, rows, report));
   }
-  return {};
+  return measure_after_load(options, report);
 }
 
 }  // namespace loci::bench

@@ -22,6 +22,7 @@ struct Options {
 Status run_kernels(const Options& options, Report& report);
 Status run_exact(const Options& options, Report& report);
 Status run_insert(const Options& options, Report& report);
+Status run_fresh(const Options& options, Report& report);
 Status run_open(const Options& options, Report& report);
 Status run_filter(const Options& options, Report& report);
 

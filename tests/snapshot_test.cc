@@ -141,13 +141,26 @@ TEST_F(SnapshotTest, ASearchThatFindsALongTailPublishes) {
   make(path());
   const std::vector<std::string> before = snapshots(path());
   EXPECT_EQ(sqlite_shell(path(), "UPDATE notes SET year = year + 1;").exit_code, 0);
-  Database db = open(path());
-  Collection notes = db.collection("notes").value();
-  nearest(notes);
+  {
+    Database db = open(path());
+    Collection notes = db.collection("notes").value();
+    nearest(notes);
+  }  // which waits for it
   const std::vector<std::string> after = snapshots(path());
   EXPECT_EQ(after.size(), 1U) << "the old one is of no use to anybody";
   EXPECT_NE(after, before);
   EXPECT_EQ(verify(path()), "file");
+}
+
+TEST_F(SnapshotTest, WithoutAThreadTheSearchWritesItBeforeItReturns) {
+  make(path());
+  const std::vector<std::string> before = snapshots(path());
+  EXPECT_EQ(sqlite_shell(path(), "UPDATE notes SET year = year + 1;").exit_code, 0);
+  Database db = open(path(), {.background = false});
+  Collection notes = db.collection("notes").value();
+  nearest(notes);
+  EXPECT_EQ(snapshots(path()).size(), 1U);
+  EXPECT_NE(snapshots(path()), before);
 }
 
 TEST_F(SnapshotTest, PublishAndReindexWriteOneWhenAsked) {

@@ -25,14 +25,16 @@ bool Context::rows_as_json() const {
 }
 
 Result<Database> open_for_reading(const Context& context) {
-  return open(context, {.create = false, .read_only = true});
+  return open(context, {.create = false, .read_only = true, .snapshot = context.snapshot});
 }
 
 Result<Database> open_for_writing(const Context& context) {
-  return open(context, {.create = false});
+  return open(context, {.create = false, .snapshot = context.snapshot});
 }
 
-Result<Database> open_or_create(const Context& context) { return open(context, {.create = true}); }
+Result<Database> open_or_create(const Context& context) {
+  return open(context, {.create = true, .snapshot = context.snapshot});
+}
 
 Result<Collection> find_collection(Database& database, std::string_view name) {
   Result<Collection> collection = database.collection(name);

@@ -14,9 +14,10 @@ enum class Output { kAuto, kTable, kJson };
 /// What every command is given: the options that stand before or after any verb.
 struct Context {
   std::string db_path = "loci.db";
-  bool json = false;      ///< --json
-  bool table = false;     ///< --table
-  bool progress = false;  ///< --progress: also when stderr is no terminal
+  bool json = false;                            ///< --json
+  bool table = false;                           ///< --table
+  bool progress = false;                        ///< --progress: also when stderr is no terminal
+  SnapshotMode snapshot = SnapshotMode::kFile;  ///< --snapshot: where verbs that write keep them
 
   /// Lists of rows: a table on a terminal, JSON lines in a pipe, unless told.
   [[nodiscard]] bool rows_as_json() const;

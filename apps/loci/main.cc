@@ -49,6 +49,20 @@ void add_shared_options(CLI::App& app, Context& context) {
   app.add_flag("--table", context.table, "A table even when the output is a pipe")
       ->excludes("--json");
   app.add_flag("--progress", context.progress, "Progress on stderr even when it is no terminal");
+  const auto take_place = [&context](const std::string& place) {
+    static const std::map<std::string, SnapshotMode> places = {{"file", SnapshotMode::kFile},
+                                                               {"inline", SnapshotMode::kInline},
+                                                               {"memory", SnapshotMode::kMemory}};
+    const auto found = places.find(place);
+    if (found == places.end()) {
+      throw CLI::ValidationError("--snapshot", "'" + place + "': allowed are file, inline, memory");
+    }
+    context.snapshot = found->second;
+  };
+  app.add_option_function<std::string>(
+         "--snapshot", take_place,
+         "Where the search image is kept: file (FILE-loci), inline (in FILE), memory (nowhere)")
+      ->type_name("PLACE");
   app.set_version_flag("--version", version_text, "Versions of loci and SQLite, SIMD tier");
 }
 
@@ -74,10 +88,10 @@ void take_marks_away(CLI::App& app) {
   }
 }
 
-/// The first word of the command line that is neither an option nor the value of --db.
+/// The first word of the command line that is neither an option nor the value of one.
 std::string first_word(const std::vector<std::string>& args) {
   for (size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "--db") {
+    if (args[i] == "--db" || args[i] == "--snapshot") {
       ++i;
     } else if (!args[i].starts_with("-")) {
       return args[i];

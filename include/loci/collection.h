@@ -97,7 +97,7 @@ struct Explain {
   std::string plan;          ///< "exact scan", "text", "hybrid: exact scan + text"
   std::string reason;        ///< why this plan
   std::string degraded;      ///< not empty when a mode could not be served in full, and why
-  std::string snapshot;      ///< where the image came from: "file", "memory"
+  std::string snapshot;      ///< where the image came from: "file", "inline", "memory"
   std::string simd;          ///< tier in use
   size_t rows = 0;           ///< rows in the image
   size_t passed_filter = 0;  ///< rows that the filter let through

@@ -25,6 +25,8 @@ enum class Durability : uint8_t {
 /// and what is missing or damaged is made anew.
 enum class SnapshotMode : uint8_t {
   kFile,    ///< in the folder PATH-loci beside the database, with its mode and owner
+  kInline,  ///< inside the database file: one file in all, and copies of it start warm too; the
+            ///< file is twice as large, and a new process reads the image instead of mapping it
   kMemory,  ///< nowhere: every process builds it from the rows
 };
 
@@ -32,11 +34,14 @@ struct DatabaseOptions {
   bool create = true;      ///< make the file and its folders when absent
   bool read_only = false;  ///< never writes; works on read-only files and folders
   Durability durability = Durability::kNormal;
-  int busy_timeout_ms = 5000;  ///< how long a writer waits for another
-  SnapshotMode snapshot = SnapshotMode::kFile;
+  int busy_timeout_ms = 5000;                   ///< how long a writer waits for another
+  SnapshotMode snapshot = SnapshotMode::kFile;  ///< where they are written; found wherever they are
   /// Maps snapshots; false: reads them into memory. A mapped file that someone shortens in place (a
   /// copy written over it) ends the process; one that is replaced or removed does no harm.
   bool snapshot_mmap = true;
+  /// Snapshots that are due are written by a thread that the Database starts for that; false: by the
+  /// call that finds them due, before it returns.
+  bool background = true;
 };
 
 /// A user's distance: smaller is nearer. Called from several threads; must not throw.
@@ -95,6 +100,13 @@ class LOCI_API Database {
   /// joins it, and its searches see the uncommitted rows. Committed when `body` returns ok, rolled
   /// back otherwise. Nested calls are savepoints.
   Status transaction(const std::function<Status()>& body);
+
+  /// Runs `body` in one read snapshot on this thread: every read and search of this thread sees the
+  /// file as it was when `body` began, whatever others commit meanwhile. Writes of this thread are
+  /// kFailedPrecondition. Nested, or inside a transaction, it runs in what is open already.
+  /// Cost: a search of rows that changed since may have to read its own from the table; and while
+  /// it lasts, the write-ahead log grows. Keep it short.
+  Status read(const std::function<Status()>& body);
 
   /// Names a distance for columns with Metric::kCustom. Register before use in each process:
   /// searching such a column without it is kFailedPrecondition naming the metric.

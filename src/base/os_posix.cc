@@ -18,6 +18,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -418,6 +419,12 @@ uint64_t os_fork_count() noexcept {
   static const int registered = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
   static_cast<void>(registered);
   return forks.load(std::memory_order_relaxed);
+}
+
+void os_block_signals() noexcept {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
 }
 
 }  // namespace loci::base

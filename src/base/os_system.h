@@ -17,5 +17,7 @@ void os_advise_huge_pages(void* data, size_t bytes) noexcept;
 /// How many forks lie between this process and the first that asked: it moves in a child alone.
 /// Cost: a load.
 [[nodiscard]] uint64_t os_fork_count() noexcept;
+/// Leaves the process's signals to its other threads.
+void os_block_signals() noexcept;
 
 }  // namespace loci::base

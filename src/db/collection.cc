@@ -124,7 +124,7 @@ Result<int64_t> Collection::purge(std::span<const RowKey> keys) {
     int64_t count = 0;
     LOCI_RETURN_IF_ERROR(impl_->database().write_source(
         name(), [&](Connection& connection, const CatalogEntry& entry) -> Status {
-          LOCI_RETURN_IF_ERROR(store::forget_snapshot(connection, entry.source.id));
+          LOCI_RETURN_IF_ERROR(store::withdraw_snapshot(connection, entry.source.id));
           std::vector<RowId> rows;
           for (const RowKey& key : keys) {
             LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> row,

@@ -50,6 +50,9 @@ Connections::Lease::Lease(Connections* owner, std::unique_ptr<sqlite::Connection
 Connections::Lease::Lease(Connections* owner)
     : owner_(owner), connection_(owner->writer_.get()), is_writer_(true) {}
 
+Connections::Lease::Lease(sqlite::Connection& pinned)
+    : owner_(nullptr), connection_(&pinned), is_writer_(false) {}
+
 Connections::Lease::Lease(Lease&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)),
       reader_(std::move(other.reader_)),
@@ -116,6 +119,11 @@ Result<Connections::Lease> Connections::writer() {
     return Status::failed_precondition(
         base::str_cat("'", path_, "' is open read-only: open it for writing to change it"));
   }
+  if (pinned().has_value()) {
+    return Status::failed_precondition(
+        base::str_cat("'", path_, "': this thread is inside Database::read, whose snapshot does ",
+                      "not move: write before or after it, or in Database::transaction"));
+  }
   return lease_writer();
 }
 
@@ -135,9 +143,12 @@ Result<Connections::Lease> Connections::lease_writer() {
 
 Result<Connections::Lease> Connections::reader() {
   LOCI_RETURN_IF_ERROR(refuse_fork());
-  if (memory_ || thread_holds_writer()) {
-    return lease_writer();
-  }
+  if (memory_ || thread_holds_writer()) return lease_writer();
+  if (const std::optional<Pinned> own = pinned()) return Lease(*own->connection);
+  return lease_reader();
+}
+
+Result<Connections::Lease> Connections::lease_reader() {
   {
     const base::MutexLock lock(readers_mu_);
     if (!idle_readers_.empty()) {
@@ -151,6 +162,38 @@ Result<Connections::Lease> Connections::reader() {
   LOCI_ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Connection> reader,
                         sqlite::Connection::open(path_, options));
   return Lease(this, std::move(reader));
+}
+
+Result<Connections::Pin> Connections::pin() {
+  LOCI_RETURN_IF_ERROR(refuse_fork());
+  LOCI_ASSIGN_OR_RETURN(Lease lease, memory_ ? lease_writer() : lease_reader());
+  const Pinned own{
+      .connection = &lease.connection(), .is_writer = lease.is_writer(), .state = std::nullopt};
+  const base::MutexLock lock(readers_mu_);
+  pinned_.insert_or_assign(std::this_thread::get_id(), own);
+  ++pin_count_;
+  return Pin(this, std::move(lease));
+}
+
+Connections::Pin::~Pin() {
+  if (owner_ == nullptr) return;
+  const base::MutexLock lock(owner_->readers_mu_);
+  owner_->pinned_.erase(std::this_thread::get_id());
+  --owner_->pin_count_;
+}
+
+std::optional<Connections::Pinned> Connections::pinned() {
+  if (pin_count_.load(std::memory_order_relaxed) == 0) return std::nullopt;
+  const base::MutexLock lock(readers_mu_);
+  const auto found = pinned_.find(std::this_thread::get_id());
+  if (found == pinned_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Connections::set_pinned_state(const FileState& state) {
+  const base::MutexLock lock(readers_mu_);
+  const auto found = pinned_.find(std::this_thread::get_id());
+  if (found != pinned_.end()) found->second.state = state;
 }
 
 void Connections::drop_idle_readers() {

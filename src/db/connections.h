@@ -3,13 +3,17 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
+#include "db/freshness.h"
 #include "loci/status.h"
 #include "sqlite/connection.h"
 
@@ -46,7 +50,8 @@ class Connections {
     friend class Connections;
     Lease(Connections* owner, std::unique_ptr<sqlite::Connection> reader);
     explicit Lease(Connections* owner);
-    Connections* owner_;                          // must outlive this: the database
+    explicit Lease(sqlite::Connection& pinned);
+    Connections* owner_;                          // must outlive this; null: nothing to give back
     std::unique_ptr<sqlite::Connection> reader_;  // null for the writer
     sqlite::Connection* connection_;
     bool is_writer_;
@@ -61,12 +66,44 @@ class Connections {
   /// not be carried through a fork (https://sqlite.org/howtocorrupt.html, section 2.6).
   [[nodiscard]] bool forked() const noexcept;
 
-  /// Errors of writer() and reader(): kFailedPrecondition in a forked child.
+  /// While one lives, reader() of its thread is one connection, and writer() is refused.
+  class Pin {
+   public:
+    Pin(Pin&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), lease_(std::move(other.lease_)) {}
+    Pin& operator=(Pin&&) = delete;
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin();
+    [[nodiscard]] sqlite::Connection& connection() const noexcept { return lease_.connection(); }
+
+   private:
+    friend class Connections;
+    Pin(Connections* owner, Lease lease) : owner_(owner), lease_(std::move(lease)) {}
+    Connections* owner_;  // must outlive this
+    Lease lease_;
+  };
+  /// What a pinned connection's snapshot is.
+  struct Pinned {
+    sqlite::Connection* connection = nullptr;  // of the Pin
+    bool is_writer = false;                    ///< of `:memory:`
+    std::optional<FileState> state;            ///< nullopt: not looked at yet
+  };
+
+  /// Errors of writer(), reader() and pin(): kFailedPrecondition in a forked child.
   /// Waits for other writing threads of this process up to the busy time-out (kBusy).
-  /// kFailedPrecondition for a read-only database.
+  /// kFailedPrecondition for a read-only database, and for a thread that has a Pin.
   Result<Lease> writer();
   /// A reader; the writer itself for the thread that holds it, and for `:memory:`.
   Result<Lease> reader();
+  /// For a thread that has none and does not hold the writer.
+  Result<Pin> pin();
+  /// A reader that is not the pinned one. Not of `:memory:`.
+  Result<Lease> another_reader() { return lease_reader(); }
+  /// What the calling thread has pinned.
+  [[nodiscard]] std::optional<Pinned> pinned();
+  /// Notes the state that the calling thread's Pin is in.
+  void set_pinned_state(const FileState& state);
   /// Whether the calling thread holds the writer.
   [[nodiscard]] bool thread_holds_writer() const noexcept;
   /// Drops idle readers: they would hold back VACUUM's truncating checkpoint.
@@ -79,6 +116,7 @@ class Connections {
 
  private:
   Result<Lease> lease_writer();
+  Result<Lease> lease_reader();
   void keep_reader(std::unique_ptr<sqlite::Connection> reader);
   Status acquire_writer();
   [[nodiscard]] Status refuse_fork() const;
@@ -99,6 +137,8 @@ class Connections {
 
   base::Mutex readers_mu_;
   std::vector<std::unique_ptr<sqlite::Connection>> idle_readers_ LOCI_GUARDED_BY(readers_mu_);
+  std::map<std::thread::id, Pinned> pinned_ LOCI_GUARDED_BY(readers_mu_);
+  std::atomic<int> pin_count_{0};  ///< 0 for most: pinned_ need not be asked
 };
 
 }  // namespace loci::db

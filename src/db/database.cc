@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "db/collection_impl.h"
 #include "db/database_impl.h"
+#include "store/followers.h"
 #include "store/maintenance.h"
 #include "store/rows.h"
 #include "store/source.h"
@@ -62,6 +63,33 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
                           in_table.size(), ", and they differ: something wrote past the ",
                           "triggers; reindex '", entry.source.spec.name, "' or check with repair"),
                       .repaired = false});
+  return {};
+}
+
+/// A snapshot that is damaged is not used; that it is there is told.
+Status check_snapshot(DatabaseImpl& database, Connection& connection, const CatalogEntry& entry,
+                      bool repair, std::vector<CheckFinding>& findings) {
+  Status sound = database.snapshots().verify(connection, entry.source.id);
+  if (sound.ok()) return {};
+  if (sound.code() != StatusCode::kCorruption) return sound;
+  if (repair) LOCI_RETURN_IF_ERROR(store::withdraw_snapshot(connection, entry.source.id));
+  findings.push_back(
+      {.object = entry.source.spec.name,
+       .kind = "snapshot",
+       .message = base::str_cat(sound.message(), "; searches read the rows instead, and ",
+                                repair ? "the next one is written when it is due"
+                                       : "reindex or check with repair puts it right"),
+       .repaired = repair});
+  return {};
+}
+
+Status check_snapshots(DatabaseImpl& database, Connection& connection, bool repair,
+                       std::vector<CheckFinding>& findings) {
+  LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
+                        database.catalog().all(connection));
+  for (const DatabaseImpl::EntryPtr& entry : entries) {
+    LOCI_RETURN_IF_ERROR(check_snapshot(database, connection, *entry, repair, findings));
+  }
   return {};
 }
 
@@ -181,6 +209,10 @@ Status Database::transaction(const std::function<Status()>& body) {
   return base::guarded([&] { return impl_->write([&](Connection&) { return body(); }); });
 }
 
+Status Database::read(const std::function<Status()>& body) {
+  return base::guarded([&] { return impl_->read(body); });
+}
+
 Status Database::register_metric(std::string_view name, DistanceFunction distance) {
   return base::guarded([&]() -> Status {
     if (name.empty() || distance == nullptr) {
@@ -196,13 +228,18 @@ Status Database::sql(
     const std::function<Status(std::span<const std::string>, std::span<const Value>)>& row) {
   return base::guarded([&]() -> Status {
     db::Connections& connections = impl_->connections();
-    const bool read_only = connections.read_only();
+    const bool pinned = connections.pinned().has_value();
+    const bool read_only = connections.read_only() || pinned;
     LOCI_ASSIGN_OR_RETURN(const db::Connections::Lease lease,
                           read_only ? connections.reader() : connections.writer());
     Connection& connection = lease.connection();
     const bool in_transaction = connection.in_transaction();
     const auto run = [&]() -> Status {
       LOCI_ASSIGN_OR_RETURN(sqlite::Statement statement, connection.prepare(query));
+      if (pinned && !statement.is_read_only()) {
+        return Status::failed_precondition(
+            "sql: inside Database::read nothing is written: its snapshot does not move");
+      }
       std::vector<std::string> names;
       names.reserve(static_cast<size_t>(statement.column_count()));
       for (int i = 0; i < statement.column_count(); ++i) {
@@ -236,7 +273,7 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
     if (repair) {
       LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
         LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, true));
-        return {};
+        return check_snapshots(*impl_, connection, true, findings);
       }));
       impl_->catalog().drop_images();
       return findings;
@@ -251,6 +288,7 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
     for (const DatabaseImpl::EntryPtr& entry : entries) {
       LOCI_RETURN_IF_ERROR(check_image(*impl_, connection, *entry, findings));
     }
+    LOCI_RETURN_IF_ERROR(check_snapshots(*impl_, connection, false, findings));
     LOCI_RETURN_IF_ERROR(snapshot.commit());
     return findings;
   });

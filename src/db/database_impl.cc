@@ -24,7 +24,9 @@ std::string embedder_key(const CollectionSpec& spec, std::string_view column) {
 DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connections,
                            const DatabaseOptions& options)
     : connections_(std::move(connections)),
-      snapshots_(base::file_system(), connections_->resolved_path(), options) {
+      snapshots_(base::file_system(), connections_->resolved_path(), options),
+      in_background_(options.background),
+      background_([this](const std::string& name) { publish_quietly(name, Publish::kIfLong); }) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);
     const auto found = metrics_.find(name);
@@ -92,17 +94,33 @@ Status DatabaseImpl::write_source(
   });
 }
 
+Status DatabaseImpl::read(const std::function<Status()>& body) {
+  // Nested, or in a transaction: these have a snapshot already.
+  if (connections_->thread_holds_writer() || connections_->pinned().has_value()) return body();
+  LOCI_ASSIGN_OR_RETURN(const Connections::Pin pin, connections_->pin());
+  sqlite::Connection& connection = pin.connection();
+  LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
+                        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
+  LOCI_ASSIGN_OR_RETURN(const int64_t cookie, schema_cookie(connection));
+  LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
+  connections_->set_pinned_state({.schema_cookie = cookie, .newest = newest});
+  LOCI_RETURN_IF_ERROR(base::guarded([&] { return body(); }));
+  return transaction.commit();
+}
+
 Status DatabaseImpl::read_source(std::string_view name, const ReadBody& body) {
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
   sqlite::Connection& connection = lease.connection();
   Snapshot snapshot;
-  snapshot.uncommitted = connection.in_transaction();
+  snapshot.pinned = !lease.is_writer() && connection.in_transaction();
+  snapshot.uncommitted = lease.is_writer() && connection.in_transaction();
   const std::optional<sqlite::WalStamp> before = connection.wal_stamp();
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kRead));
   LOCI_ASSIGN_OR_RETURN(snapshot.schema_cookie, schema_cookie(connection));
   // The snapshot was begun by the line above, between two looks at the header.
-  if (!snapshot.uncommitted && before == connection.wal_stamp()) snapshot.stamp = before;
+  if (!snapshot.uncommitted && !snapshot.pinned && before == connection.wal_stamp())
+    snapshot.stamp = before;
   LOCI_ASSIGN_OR_RETURN(const EntryPtr entry, catalog_.find(connection, name));
   LOCI_RETURN_IF_ERROR(body(connection, *entry, snapshot));
   return transaction.commit();
@@ -112,7 +130,9 @@ Result<bool> DatabaseImpl::read_unchanged(std::string_view name, const ReadBody&
   if (connections_->thread_holds_writer()) return false;
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
   if (lease.is_writer()) return false;
-  const std::optional<FileState> state = freshness_.now(lease.connection());
+  const std::optional<Connections::Pinned> own = connections_->pinned();
+  const std::optional<FileState> state =
+      own.has_value() ? own->state : freshness_.now(lease.connection());
   if (!state.has_value()) return false;
   const EntryPtr entry = catalog_.find_known(state->schema_cookie, name);
   if (entry == nullptr || !entry->attached) return false;
@@ -145,7 +165,13 @@ Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& co
   if (snapshot.stamp.has_value()) {
     freshness_.remember(*snapshot.stamp, {snapshot.schema_cookie, newest});
   }
-  return reader.view(connection, entry.image, newest);
+  LOCI_ASSIGN_OR_RETURN(std::optional<ImageView> view,
+                        reader.view(connection, entry.image, newest));
+  if (view.has_value() || !snapshot.pinned) return view;
+  LOCI_ASSIGN_OR_RETURN(const Connections::Lease log, connections_->another_reader());
+  LOCI_ASSIGN_OR_RETURN(ImageView past,
+                        reader.past_view(connection, log.connection(), entry.image, newest));
+  return std::optional<ImageView>(std::move(past));
 }
 
 void DatabaseImpl::distrust(const CatalogEntry& entry, const index::SnapshotFile& file,

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/mutex.h"
+#include "db/background.h"
 #include "db/catalog.h"
 #include "db/connections.h"
 #include "db/freshness.h"
@@ -32,7 +33,7 @@ class DatabaseImpl {
                const DatabaseOptions& options);
   DatabaseImpl(const DatabaseImpl&) = delete;
   DatabaseImpl& operator=(const DatabaseImpl&) = delete;
-  /// Writes the snapshots that are due.
+  /// Waits for the snapshot that is being written, and writes those that are due.
   ~DatabaseImpl();
   static Result<std::shared_ptr<DatabaseImpl>> open(const std::string& path,
                                                     const DatabaseOptions& options);
@@ -45,6 +46,8 @@ class DatabaseImpl {
   /// programs left pending are embedded in the same transaction.
   Status write_source(std::string_view name,
                       const std::function<Status(sqlite::Connection&, const CatalogEntry&)>& body);
+  /// Runs `body` with one read snapshot for all that this thread reads, begun here.
+  Status read(const std::function<Status()>& body);
   using ReadBody = std::function<Status(sqlite::Connection&, const CatalogEntry&, const Snapshot&)>;
   /// Runs `body` in one read snapshot.
   Status read_source(std::string_view name, const ReadBody& body);
@@ -67,9 +70,9 @@ class DatabaseImpl {
   Status publish(std::string_view name, Publish when);
   /// publish() by ourselves: errors are logged.
   void publish_quietly(std::string_view name, Publish when);
-  /// publish() when the source's image has asked for it; errors are logged.
+  /// publish() on another thread, when the source's image has asked for it; errors are logged.
   void publish_if_wanted(std::string_view name, SharedImage& image);
-  /// Notes that this process wrote `rows` rows and committed them.
+  /// Notes that this process wrote `rows` rows and committed them; may publish() on another thread.
   void note_written(std::string_view name, SharedImage& image, int64_t rows);
   [[nodiscard]] Snapshots& snapshots() noexcept { return snapshots_; }
 
@@ -93,6 +96,7 @@ class DatabaseImpl {
  private:
   Status attach(sqlite::Connection& connection, const store::Source& source);
   Status publish_once(std::string_view name, Publish when);
+  void publish_later(std::string_view name);
 
   std::unique_ptr<Connections> connections_;
   Snapshots snapshots_;
@@ -108,6 +112,9 @@ class DatabaseImpl {
   /// Sources without a row that a model at hand could embed, as long as only we write.
   std::set<int64_t> settled_;                // by the thread that holds the writer
   std::atomic<bool> embedder_given_{false};  ///< since the last write: nothing is settled
+  const bool in_background_;
+  /// Publishes. Last: what it uses must outlive it.
+  Background background_;
 };
 
 }  // namespace loci::db

@@ -51,6 +51,8 @@ struct Snapshot {
   int64_t schema_cookie = 0;
   /// Holds rows of this thread's open transaction, perhaps.
   bool uncommitted = false;
+  /// Of Database::read: others may have moved on, and it stays.
+  bool pinned = false;
   /// The header under which the snapshot was begun, if it stayed the same meanwhile.
   std::optional<sqlite::WalStamp> stamp;
   /// Known beforehand: then no transaction is open, and SQL must not be asked.

@@ -34,6 +34,8 @@ index::ImageRow to_image_row(const store::IndexRow& row) {
       .rowid = row.rowid, .archived = row.archived, .vectors = row.vectors, .filters = row.filters};
 }
 
+constexpr std::string_view kReadAnew = "rows read from the snapshot of an open transaction";
+
 bool nearer(const index::Neighbor& a, const index::Neighbor& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.rowid < b.rowid;
 }
@@ -219,29 +221,55 @@ Result<std::optional<ImageView>> ImageReader::view(sqlite::Connection& connectio
 
 Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,
                                        const std::shared_ptr<SharedImage>& shared) const {
+  std::shared_lock hold(shared->mu);
+  store::Changes changes{.rebuild = true, .rows = {}, .to = {}};
+  if (shared->image.has_value()) {
+    LOCI_ASSIGN_OR_RETURN(changes, store::changes_since(connection, source_.id, shared->position));
+  }
+  if (!changes.rebuild) return over(connection, shared, std::move(hold), std::move(changes.rows));
+  hold.unlock();
+  return private_view(connection, kReadAnew);
+}
+
+Result<ImageView> ImageReader::past_view(sqlite::Connection& connection, sqlite::Connection& log,
+                                         const std::shared_ptr<SharedImage>& shared,
+                                         const store::LogPosition& newest) const {
+  std::shared_lock hold(shared->mu);
+  store::Changes changes{.rebuild = true, .rows = {}, .to = {}};
+  if (shared->image.has_value()) {
+    // Begun after the image was held, so it holds the image's entry, unless the file was set back.
+    LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
+                          sqlite::Transaction::begin(log, sqlite::Transaction::Kind::kRead));
+    LOCI_ASSIGN_OR_RETURN(const store::Changes after_image,
+                          store::changes_since(log, source_.id, shared->position));
+    if (!after_image.rebuild) {
+      LOCI_ASSIGN_OR_RETURN(changes, store::changes_since(log, source_.id, newest));
+    }
+    LOCI_RETURN_IF_ERROR(transaction.commit());
+  }
+  if (!changes.rebuild) return over(connection, shared, std::move(hold), std::move(changes.rows));
+  hold.unlock();
+  return private_view(connection, kReadAnew);
+}
+
+Result<ImageView> ImageReader::over(sqlite::Connection& connection,
+                                    const std::shared_ptr<SharedImage>& shared,
+                                    std::shared_lock<base::SharedMutex> hold,
+                                    std::vector<RowId> rows) const {
   ImageView view;
   view.shared_ = shared;
-  view.hold_ = std::shared_lock(shared->mu);
-  if (!shared->image.has_value()) {
-    view.hold_ = {};
-    return private_view(connection, "own transaction: rows read from its snapshot");
-  }
-  LOCI_ASSIGN_OR_RETURN(store::Changes changes,
-                        store::changes_since(connection, source_.id, shared->position));
-  if (changes.rebuild) {
-    view.hold_ = {};
-    return private_view(connection, "own transaction: rows read from its snapshot");
-  }
+  view.hold_ = std::move(hold);
   view.base_ = &*shared->image;
   view.rooted_ = shared->rooted;
   view.tail_ = shared->tail;
   view.file_ = shared->file;
-  if (changes.rows.empty()) return view;
+  if (rows.empty()) return view;
   LOCI_ASSIGN_OR_RETURN(index::Image own, index::Image::create(layout()));
-  LOCI_RETURN_IF_ERROR(apply(connection, changes.rows, own));
+  LOCI_RETURN_IF_ERROR(apply(connection, rows, own));
   view.own_ = std::move(own);
-  view.hidden_ = std::move(changes.rows);
-  view.note_ = "rows that the shared image does not hold yet are scanned apart";
+  view.hidden_ = std::move(rows);
+  view.note_ =
+      "rows that the shared image does not hold as this reader sees them are scanned apart";
   return view;
 }
 

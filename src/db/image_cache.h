@@ -114,6 +114,12 @@ class ImageReader {
   Result<ImageView> overlay(sqlite::Connection& connection,
                             const std::shared_ptr<SharedImage>& shared) const
       LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  /// A view of a snapshot that the shared image may have passed, whose newest log entry is
+  /// `newest`. `log` is a connection without a transaction: its log tells what changed since.
+  Result<ImageView> past_view(sqlite::Connection& connection, sqlite::Connection& log,
+                              const std::shared_ptr<SharedImage>& shared,
+                              const store::LogPosition& newest) const
+      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
   /// The image was found damaged by what came from its snapshot: it is made anew from the rows.
   void distrust(SharedImage& shared, const index::SnapshotFile& file, const Status& why) const;
   [[nodiscard]] index::ImageLayout layout() const;
@@ -122,6 +128,10 @@ class ImageReader {
 
  private:
   Status put(const store::IndexRow& row, index::Image& image) const;
+  /// The shared image, held by `hold`, and over it `rows` as `connection` sees them.
+  Result<ImageView> over(sqlite::Connection& connection, const std::shared_ptr<SharedImage>& shared,
+                         std::shared_lock<base::SharedMutex> hold, std::vector<RowId> rows) const
+      LOCI_NO_THREAD_SAFETY_ANALYSIS;  // held by `hold`
   Result<index::Image> build(sqlite::Connection& connection) const;
   Status apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
                index::Image& image) const;

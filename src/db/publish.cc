@@ -4,12 +4,13 @@
 //
 // It is written from the shared image, which is what every search of this process reads, while the
 // image is held against change but not against reading. Meanwhile searches go on; one that finds
-// newer rows scans those apart (SharedImage::being_written). Publication runs between operations,
-// on connections of its own: never inside a caller's transaction.
+// newer rows scans those apart (SharedImage::being_written). Publication runs on connections of its
+// own, never inside a caller's transaction, and unless it was asked for on a thread of its own.
 //
 // When: after a search that found many rows changed since the last snapshot (it has just paid for
 // reading them; the snapshot spares the next process that), after a write when this process has
-// written very many, and when the database is closed. What is "many": is_long().
+// written very many, and when the database is closed, which waits for it. What is "many":
+// is_long().
 //
 // Tested by tests/snapshot_test.cc.
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "db/database_impl.h"
+#include "store/snapshot_parts.h"
 
 namespace loci::db {
 namespace {
@@ -30,7 +32,7 @@ constexpr int64_t kManyWritten = 200000;
 struct Held {
   std::shared_ptr<SharedImage> image;
   std::optional<ImageView> view;
-  index::SnapshotRoot root;
+  Snapshots::Plan plan;
   size_t tail = 0;
   bool rooted = false;
 };
@@ -44,7 +46,7 @@ bool is_due(const Held& held, DatabaseImpl::Publish when) {
     case DatabaseImpl::Publish::kIfLong:
       break;
   }
-  return is_long(held.tail, static_cast<size_t>(held.root.rows));
+  return is_long(held.tail, static_cast<size_t>(held.plan.root.rows));
 }
 
 /// Says while it lives that the image is being written.
@@ -76,15 +78,21 @@ Status DatabaseImpl::publish(std::string_view name, Publish when) {
 
 Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   if (!snapshots_.off().empty() || connections_->read_only()) return {};
-  if (connections_->thread_holds_writer()) {
+  if (connections_->thread_holds_writer() || connections_->pinned().has_value()) {
     return Status::failed_precondition(base::str_cat(
-        "collection '", name, "': a snapshot cannot be written inside a transaction"));
+        "collection '", name, "': a snapshot cannot be written inside a transaction or ",
+        "Database::read"));
   }
-  // What another program is writing serves as well, unless it may be older than what was done here.
-  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> right,
-                        when == Publish::kAnyway ? snapshots_.lock() : snapshots_.try_lock());
-  if (right == nullptr) return {};
+  std::unique_ptr<base::File> right;
+  if (!snapshots_.is_inline()) {
+    // What another program is writing serves as well, unless it may be older than what was done
+    // here.
+    LOCI_ASSIGN_OR_RETURN(right,
+                          when == Publish::kAnyway ? snapshots_.lock() : snapshots_.try_lock());
+    if (right == nullptr) return {};
+  }
   Held held;
+  held.plan.asked_for = when != Publish::kIfLong;
   LOCI_RETURN_IF_ERROR(read_source(
       name,
       [&](sqlite::Connection& connection, const CatalogEntry& entry,
@@ -94,14 +102,15 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         if (!held.view.has_value() || held.view->whole() == nullptr) return {};
         LOCI_ASSIGN_OR_RETURN(const store::LogPosition newest, store::newest(connection));
         LOCI_ASSIGN_OR_RETURN(const auto last, store::find_snapshot(connection, entry.source.id));
-        LOCI_ASSIGN_OR_RETURN(held.root.database, store::database_uuid(connection));
+        LOCI_ASSIGN_OR_RETURN(held.plan.root.database, store::database_uuid(connection));
+        LOCI_ASSIGN_OR_RETURN(held.plan.purge_count, store::purge_count(connection));
         held.image = entry.image;
-        held.root.source = entry.source.id;
-        held.root.generation = last.has_value() ? last->generation + 1 : 1;
-        held.root.scn = newest.scn;
-        held.root.token = newest.token;
-        held.root.rows = held.view->rows();
-        held.root.layout = index::Image::layout_hash(
+        held.plan.root.source = entry.source.id;
+        held.plan.root.generation = last.has_value() ? last->generation + 1 : 1;
+        held.plan.root.scn = newest.scn;
+        held.plan.root.token = newest.token;
+        held.plan.root.rows = held.view->rows();
+        held.plan.root.layout = index::Image::layout_hash(
             ImageReader(entry.source, metric_lookup_, snapshots_).layout());
         held.tail = held.view->tail();
         held.rooted = held.view->rooted();
@@ -113,11 +122,11 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   {
     const BeingWritten mark(*held.image);
     record = snapshots_.write(
-        held.root, [&](index::SnapshotWriter& out) { return held.view->whole()->save(out); },
+        held.plan, [&](index::SnapshotWriter& out) { return held.view->whole()->save(out); },
         [&] { held.view.reset(); });
   }
   if (!record.has_value()) return record.error();
-  LOCI_RETURN_IF_ERROR(snapshots_.record(*record, when != Publish::kIfLong));
+  LOCI_RETURN_IF_ERROR(snapshots_.record(held.plan, *record));
   held.image->rows_written = 0;
   const base::WriterLock lock(held.image->mu);
   held.image->tail -= std::min(held.image->tail, held.tail);
@@ -139,18 +148,28 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
 
 void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {
   if (!image.wants_snapshot || connections_->thread_holds_writer()) return;
-  if (image.wants_snapshot.exchange(false)) publish_quietly(name, Publish::kIfLong);
+  if (image.wants_snapshot.exchange(false)) publish_later(name);
+}
+
+void DatabaseImpl::publish_later(std::string_view name) {
+  const auto ask = [&] { return background_.ask(std::string(name)); };
+  // Without a thread or memory for it, the caller has to wait.
+  if (!in_background_ || !base::guarded(ask).ok()) publish_quietly(name, Publish::kIfLong);
 }
 
 void DatabaseImpl::note_written(std::string_view name, SharedImage& image, int64_t rows) {
   const int64_t written = image.rows_written += rows;
   if (written < kManyWritten || connections_->thread_holds_writer()) return;
   image.rows_written = 0;
-  publish_quietly(name, Publish::kIfLong);
+  publish_later(name);
 }
 
 DatabaseImpl::~DatabaseImpl() {
-  if (connections_->forked()) return;  // what is due is the parent's to write
+  if (connections_->forked()) {  // what is due is the parent's to write
+    background_.abandon();
+    return;
+  }
+  background_.stop();
   const auto publish_due = [this]() -> Status {
     for (const EntryPtr& entry : catalog_.last_known()) {
       const bool due = entry->image->wants_snapshot ||

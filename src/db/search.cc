@@ -61,6 +61,7 @@ class Search {
   SearchResult take() { return std::move(result_); }
 
  private:
+  [[nodiscard]] std::string_view snapshot_place(const ImageView& view) const;
   Status plan();
   Status plan_vector();
   Status plan_text();
@@ -230,6 +231,13 @@ Result<double> Search::max_distance() const {
   return std::min(limit, distance_of(metric, similarity));
 }
 
+std::string_view Search::snapshot_place(const ImageView& view) const {
+  if (!view.rooted()) return "memory";
+  const bool is_inline =
+      view.file() != nullptr ? view.file()->is_from_bytes() : database_.snapshots().is_inline();
+  return is_inline ? "inline" : "file";
+}
+
 Result<bool> Search::run_vector() {
   Explain& explain = result_.explain;
   const int64_t start = base::monotonic_ns();
@@ -248,7 +256,7 @@ Result<bool> Search::run_vector() {
     }
   }
   explain.refresh_us = microseconds_since(start);
-  explain.snapshot = view->rooted() ? "file" : "memory";
+  explain.snapshot = snapshot_place(*view);
   if (!view->note().empty()) explain.reason += "; " + view->note();
   LOCI_ASSIGN_OR_RETURN(const double limit, max_distance());
   const index::ScanQuery query{.column = column_,

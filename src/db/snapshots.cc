@@ -15,11 +15,15 @@
 // the record back with the rows, and the older file is still there unless step 4 took it: then the
 // rows are read.
 //
-// Locks. A maker holds an exclusive lock on the file `lock`, which is only ever tried for. Readers
-// need none: a file is never changed under its name, and what a reader has mapped stays when the
-// name is taken away. (When files are changed in place one day, readers must say what they use.)
-// Step 3 waits for SQLite's write lock for a moment at most, and nobody who has that one waits for
-// ours.
+// Inside the database (SnapshotMode::kInline) a snapshot is rows of loci_snapshots, a part of 1 MiB
+// each, under the same id: written in a transaction each, counted and recorded in the last one.
+// Parts that no record names are removed by the next maker, which the one in progress notices.
+//
+// Locks. A maker of a file holds an exclusive lock on the file `lock`, which is only ever tried
+// for. Readers need none: a file is never changed under its name, and what a reader has mapped
+// stays when the name is taken away. (When files are changed in place one day, readers must say
+// what they use.) Step 3 waits for SQLite's write lock for a moment at most, and nobody who has
+// that one waits for ours. Inside the database SQLite's own locks do; a purge is told by its count.
 //
 // Tested by tests/snapshot_test.cc.
 #include "db/snapshots.h"
@@ -33,6 +37,8 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "db/parts_file.h"
+#include "store/snapshot_parts.h"
 
 namespace loci::db {
 namespace {
@@ -57,6 +63,14 @@ index::SnapshotRoot root_of(const store::SnapshotRecord& record) {
   return root;
 }
 
+/// A purge has removed rows that a snapshot of this plan may hold.
+Status refuse_purged(sqlite::Connection& connection, const Snapshots::Plan& plan) {
+  LOCI_ASSIGN_OR_RETURN(const int64_t count, store::purge_count(connection));
+  if (count == plan.purge_count) return {};
+  return Status::failed_precondition(base::str_cat(
+      "snapshot of source ", plan.root.source, ": rows were purged while it was being written"));
+}
+
 }  // namespace
 
 Snapshots::Snapshots(base::FileSystem& files, std::string path, const DatabaseOptions& options)
@@ -64,6 +78,7 @@ Snapshots::Snapshots(base::FileSystem& files, std::string path, const DatabaseOp
       path_(std::move(path)),
       folder_(path_ + "-loci"),
       busy_timeout_ms_(options.busy_timeout_ms),
+      inline_(options.snapshot == SnapshotMode::kInline),
       off_(why_off(options)) {
   // On a network file system a mapping may not see what others write, or fail when read.
   const auto on_network = [&] {
@@ -96,16 +111,44 @@ Result<std::shared_ptr<index::SnapshotFile>> Snapshots::open(sqlite::Connection&
     const base::MutexLock lock(mu_);
     if (distrusted_.count(record->root) != 0) return none;
   }
-  LOCI_ASSIGN_OR_RETURN(const auto database, store::database_uuid(connection));
-  if (database != record->database) return none;  // a record copied in from another file
-  Result<std::shared_ptr<index::SnapshotFile>> file = index::SnapshotFile::open(
-      files_, file_of(record->root), root_of(*record), record->checksum, access_);
-  if (file.has_value()) return file;
+  LOCI_ASSIGN_OR_RETURN(OpenedFile file, open_recorded(connection, *record));
+  if (file.has_value()) return std::move(*file);
   // A copy of the database without its folder is nothing to speak of.
   const bool absent = file.error().code() == StatusCode::kNotFound;
   base::log(absent ? LogLevel::kInfo : LogLevel::kWarning,
             base::str_cat(file.error().message(), "; the rows are read instead"));
   return none;
+}
+
+Result<Snapshots::OpenedFile> Snapshots::open_recorded(sqlite::Connection& connection,
+                                                       const store::SnapshotRecord& record) {
+  LOCI_ASSIGN_OR_RETURN(const auto database, store::database_uuid(connection));
+  if (database != record.database) {
+    return OpenedFile(Status::not_found(
+        base::str_cat("snapshot of source ", record.source, ": of another database")));
+  }
+  LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(connection));
+  if (has_parts) {
+    LOCI_ASSIGN_OR_RETURN(std::optional<base::Buffer> bytes,
+                          store::read_snapshot_parts(connection, record.root));
+    if (bytes.has_value()) {
+      return index::SnapshotFile::from_bytes(
+          *std::move(bytes), base::str_cat(path_, "' inline '", base::to_hex(record.root)),
+          root_of(record), record.checksum);
+    }
+  }
+  return index::SnapshotFile::open(files_, file_of(record.root), root_of(record), record.checksum,
+                                   access_);
+}
+
+Status Snapshots::verify(sqlite::Connection& connection, int64_t source) {
+  if (path_.empty()) return {};
+  LOCI_ASSIGN_OR_RETURN(const std::optional<store::SnapshotRecord> record,
+                        store::find_snapshot(connection, source));
+  if (!record.has_value()) return {};
+  LOCI_ASSIGN_OR_RETURN(const OpenedFile file, open_recorded(connection, *record));
+  if (file.has_value()) return (*file)->verify_all();
+  return file.error().code() == StatusCode::kNotFound ? Status() : file.error();
 }
 
 void Snapshots::distrust(const index::SnapshotFile& file, const Status& why) {
@@ -148,7 +191,7 @@ Result<std::unique_ptr<base::File>> Snapshots::try_lock() {
 }
 
 Result<std::unique_ptr<base::File>> Snapshots::lock() {
-  if (!off_.empty()) {
+  if (!off_.empty() || inline_) {
     LOCI_ASSIGN_OR_RETURN(const bool there,
                           path_.empty() ? Result<bool>(false) : files_.exists(folder_));
     if (!there) return std::unique_ptr<base::File>();
@@ -173,50 +216,102 @@ Status Snapshots::sync_and_name(base::File& file, const std::string& made,
   return files_.sync_directory(folder_);
 }
 
-Result<store::SnapshotRecord> Snapshots::write(
-    index::SnapshotRoot root, const std::function<Status(index::SnapshotWriter&)>& fill,
-    const std::function<void()>& written) {
-  base::random_bytes(root.id);
-  const std::string made = base::str_cat(folder_, "/", base::to_hex(root.id), kMaking);
+Result<uint64_t> Snapshots::write_file(const Plan& plan,
+                                       const std::function<Status(index::SnapshotWriter&)>& fill,
+                                       const std::function<void()>& written) {
+  const std::string made = base::str_cat(folder_, "/", base::to_hex(plan.root.id), kMaking);
   LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<base::File> file,
                         files_.open(made, base::OpenMode::kCreateNew, 0600));
-  index::SnapshotWriter writer(*file, root);
+  index::SnapshotWriter writer(*file, plan.root);
   Status status = fill(writer);
   Result<uint64_t> checksum = status.ok() ? writer.finish() : Result<uint64_t>(status);
   written();
-  status = checksum.has_value() ? sync_and_name(*file, made, root.id) : checksum.error();
-  if (!status.ok()) {
-    files_.remove_file(made).ignore();
-    return status;
-  }
-  store::SnapshotRecord record;
-  record.source = root.source;
-  record.database = root.database;
-  record.root = root.id;
-  record.generation = root.generation;
-  record.checksum = *checksum;
-  record.position = {.scn = root.scn, .token = root.token};
-  return record;
+  status = checksum.has_value() ? sync_and_name(*file, made, plan.root.id) : checksum.error();
+  if (status.ok()) return checksum;
+  files_.remove_file(made).ignore();
+  return status;
 }
 
-Status Snapshots::record(const store::SnapshotRecord& record, bool asked_for) {
-  const sqlite::OpenOptions options{
-      .create = false,
-      .full_sync = true,
-      .busy_timeout_ms = asked_for ? busy_timeout_ms_ : std::min(busy_timeout_ms_, kRecordWaitMs)};
-  std::vector<store::SnapshotRecord> keep;
-  const auto write = [&]() -> Status {
-    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
-                          sqlite::Connection::open(path_, options));
+Result<std::unique_ptr<sqlite::Connection>> Snapshots::connect(const Plan& plan,
+                                                               bool full_sync) const {
+  return sqlite::Connection::open(
+      path_, {.create = false,
+              .full_sync = full_sync,
+              .busy_timeout_ms =
+                  plan.asked_for ? busy_timeout_ms_ : std::min(busy_timeout_ms_, kRecordWaitMs)});
+}
+
+Result<uint64_t> Snapshots::write_inline(const Plan& plan,
+                                         const std::function<Status(index::SnapshotWriter&)>& fill,
+                                         const std::function<void()>& written) {
+  LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection, connect(plan, false));
+  LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(*connection));
+  if (!has_parts) {
+    return Status::unsupported(base::str_cat(
+        "'", path_, "': its schema has no room for snapshots inside the file: migrate it first"));
+  }
+  // A transaction for each part, so that other writers get their turn.
+  const auto put = [&](int64_t number, base::ByteSpan bytes) -> Status {
     LOCI_ASSIGN_OR_RETURN(
         sqlite::Transaction transaction,
         sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));
+    LOCI_RETURN_IF_ERROR(refuse_purged(*connection, plan));
+    LOCI_RETURN_IF_ERROR(store::put_snapshot_part(*connection, plan.root.id, number, bytes));
+    return transaction.commit();
+  };
+  PartsFile file(store::kSnapshotPartBytes, put);
+  index::SnapshotWriter writer(file, plan.root);
+  const Status status = fill(writer);
+  Result<uint64_t> checksum = status.ok() ? writer.finish() : Result<uint64_t>(status);
+  written();
+  if (!checksum.has_value()) return checksum;
+  LOCI_ASSIGN_OR_RETURN(const int64_t parts, file.finish());
+  LOCI_ASSIGN_OR_RETURN(const int64_t kept, store::count_snapshot_parts(*connection, plan.root.id));
+  if (kept == parts) return checksum;
+  return Status::failed_precondition(
+      base::str_cat("snapshot of source ", plan.root.source,
+                    ": another program has removed parts of it as those of no snapshot"));
+}
+
+Result<store::SnapshotRecord> Snapshots::write(
+    const Plan& plan, const std::function<Status(index::SnapshotWriter&)>& fill,
+    const std::function<void()>& written) {
+  Plan named = plan;
+  base::random_bytes(named.root.id);
+  LOCI_ASSIGN_OR_RETURN(const uint64_t checksum, inline_ ? write_inline(named, fill, written)
+                                                         : write_file(named, fill, written));
+  store::SnapshotRecord record;
+  record.source = named.root.source;
+  record.database = named.root.database;
+  record.root = named.root.id;
+  record.generation = named.root.generation;
+  record.checksum = checksum;
+  record.position = {.scn = named.root.scn, .token = named.root.token};
+  return record;
+}
+
+Status Snapshots::record(const Plan& plan, const store::SnapshotRecord& record) {
+  std::vector<store::SnapshotRecord> keep;
+  const auto write = [&]() -> Status {
+    LOCI_ASSIGN_OR_RETURN(const std::unique_ptr<sqlite::Connection> connection,
+                          connect(plan, true));
+    LOCI_ASSIGN_OR_RETURN(
+        sqlite::Transaction transaction,
+        sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));
+    LOCI_RETURN_IF_ERROR(refuse_purged(*connection, plan));
+    LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(*connection));
+    if (inline_ && has_parts) {
+      LOCI_ASSIGN_OR_RETURN(const int64_t parts,
+                            store::count_snapshot_parts(*connection, record.root));
+      if (parts == 0) return Status::failed_precondition("snapshot: its parts are gone");
+    }
     LOCI_RETURN_IF_ERROR(store::record_snapshot(*connection, record));
+    if (has_parts) LOCI_RETURN_IF_ERROR(store::drop_unnamed_snapshot_parts(*connection));
     LOCI_ASSIGN_OR_RETURN(keep, store::list_snapshots(*connection));
     return transaction.commit();
   };
   if (Status status = write(); !status.ok()) {
-    files_.remove_file(file_of(record.root)).ignore();
+    if (!inline_) files_.remove_file(file_of(record.root)).ignore();
     return status;
   }
   // What is left over costs room until the next snapshot is written, and nothing else.

@@ -26,6 +26,8 @@ class Snapshots {
 
   /// Why none are written; empty when they are.
   [[nodiscard]] const std::string& off() const noexcept { return off_; }
+  /// Whether they are written into the database file.
+  [[nodiscard]] bool is_inline() const noexcept { return inline_; }
 
   /// The snapshot that counts for `source` in the connection's open read snapshot; null when there
   /// is none, or none that can be used (which is logged).
@@ -33,19 +35,29 @@ class Snapshots {
   /// `file` was found damaged: it is not opened again in this process.
   void distrust(const index::SnapshotFile& file, const Status& why);
 
-  /// The right to write a snapshot, held by one program at a time; null while another holds it.
+  /// kCorruption when the snapshot that counts for `source` is there and damaged.
+  Status verify(sqlite::Connection& connection, int64_t source);
+
+  /// The right to write a snapshot beside the database, held by one program at a time; null while
+  /// another holds it.
   Result<std::unique_ptr<base::File>> try_lock();
   /// The same, waited for up to the busy time-out (kBusy); null where no snapshots are written.
   Result<std::unique_ptr<base::File>> lock();
-  /// Writes a snapshot under a name that nobody knows yet. `fill` writes the segments; `written` is
+  /// What is known of a snapshot before it is written.
+  struct Plan {
+    index::SnapshotRoot root;  ///< write() gives it an id
+    int64_t purge_count = 0;   ///< of the database, when the rows were read
+    /// Somebody has asked for the snapshot: wait as long as for any write; else shortly.
+    bool asked_for = false;
+  };
+  /// Writes a snapshot under an id that nobody knows yet. `fill` writes the segments; `written` is
   /// called before the file is synced, which may take long.
-  Result<store::SnapshotRecord> write(index::SnapshotRoot root,
+  Result<store::SnapshotRecord> write(const Plan& plan,
                                       const std::function<Status(index::SnapshotWriter&)>& fill,
                                       const std::function<void()>& written);
-  /// Makes `record` count, in a transaction of its own that survives power loss, and removes files
-  /// that count no longer. kBusy when another program is writing: the file is removed again.
-  /// asked_for  somebody has asked for the snapshot: wait as long as for any write; else shortly
-  Status record(const store::SnapshotRecord& record, bool asked_for);
+  /// Makes `record` count, in a transaction of its own that survives power loss, and removes what
+  /// counts no longer. kBusy when another program is writing: the snapshot is removed again.
+  Status record(const Plan& plan, const store::SnapshotRecord& record);
   /// Removes every file of the folder that `keep` does not name. Who reads one keeps what it has.
   /// Errors: the first; the other files are removed all the same.
   Status sweep(const std::vector<store::SnapshotRecord>& keep);
@@ -53,6 +65,19 @@ class Snapshots {
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
 
  private:
+  /// A connection of our own to the database, and how long it waits for other writers.
+  Result<std::unique_ptr<sqlite::Connection>> connect(const Plan& plan, bool full_sync) const;
+  using OpenedFile = Result<std::shared_ptr<index::SnapshotFile>>;
+  /// The outer error is the database's, whose transaction may be over; the inner one the
+  /// snapshot's, without which one can do.
+  Result<OpenedFile> open_recorded(sqlite::Connection& connection,
+                                   const store::SnapshotRecord& record);
+  Result<uint64_t> write_file(const Plan& plan,
+                              const std::function<Status(index::SnapshotWriter&)>& fill,
+                              const std::function<void()>& written);
+  Result<uint64_t> write_inline(const Plan& plan,
+                                const std::function<Status(index::SnapshotWriter&)>& fill,
+                                const std::function<void()>& written);
   [[nodiscard]] std::string why_off(const DatabaseOptions& options) const;
   [[nodiscard]] std::string file_of(const index::SnapshotId& id) const;
   Status make_folder();
@@ -63,6 +88,7 @@ class Snapshots {
   const std::string path_;
   const std::string folder_;
   const int busy_timeout_ms_;
+  const bool inline_;
   const std::string off_;
   index::SnapshotFile::Access access_ = index::SnapshotFile::Access::kMap;
   base::Mutex mu_;

@@ -192,6 +192,18 @@ Result<std::shared_ptr<SnapshotFile>> SnapshotFile::open(base::FileSystem& files
   return file;
 }
 
+Result<std::shared_ptr<SnapshotFile>> SnapshotFile::from_bytes(base::Buffer bytes,
+                                                               const std::string& name,
+                                                               const SnapshotRoot& expected,
+                                                               uint64_t checksum) {
+  auto file = std::make_shared<SnapshotFile>(Private(), name);
+  file->copy_ = std::move(bytes);
+  file->from_bytes_ = true;
+  file->bytes_ = {file->copy_.data(), file->copy_.size()};
+  LOCI_RETURN_IF_ERROR(file->parse(expected, checksum));
+  return file;
+}
+
 Status SnapshotFile::load(base::FileSystem& files, Access access) {
   if (access == Access::kMap) {
     LOCI_ASSIGN_OR_RETURN(mapped_, files.map(path_));

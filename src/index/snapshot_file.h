@@ -108,9 +108,16 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
                                                     const std::string& path,
                                                     const SnapshotRoot& expected, uint64_t checksum,
                                                     Access access);
+  /// The same of bytes that were read from elsewhere; `name` is for messages.
+  static Result<std::shared_ptr<SnapshotFile>> from_bytes(base::Buffer bytes,
+                                                          const std::string& name,
+                                                          const SnapshotRoot& expected,
+                                                          uint64_t checksum);
   SnapshotFile(Private /*key*/, std::string path) : path_(std::move(path)) {}
 
   [[nodiscard]] const SnapshotRoot& root() const noexcept { return root_; }
+  /// Whether it came from_bytes().
+  [[nodiscard]] bool is_from_bytes() const noexcept { return from_bytes_; }
   /// A segment whose bytes have not been looked at yet; kCorruption when there is none.
   [[nodiscard]] Result<Segment> find(const SegmentKey& key);
   /// kCorruption, naming the segment, when its bytes are not those that were written. The first
@@ -140,6 +147,7 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
   std::string path_;
   std::unique_ptr<base::MappedFile> mapped_;  // or
   base::Buffer copy_;
+  bool from_bytes_ = false;
   std::span<uint8_t> bytes_;  // of either
   SnapshotRoot root_;
   std::vector<Entry> entries_;

@@ -69,6 +69,8 @@ class Statement {
 
   /// Columns of the current row count from 0. Views live until the next step or reset.
   [[nodiscard]] int column_count() const noexcept;
+  /// Whether it changes nothing in the file.
+  [[nodiscard]] bool is_read_only() const noexcept;
   [[nodiscard]] std::string_view column_name(int column) const noexcept;
   [[nodiscard]] bool is_null(int column) const noexcept;
   [[nodiscard]] int64_t column_int(int column) const noexcept;

@@ -116,6 +116,8 @@ Status Statement::run() {
 
 int Statement::column_count() const noexcept { return sqlite3_column_count(stmt_); }
 
+bool Statement::is_read_only() const noexcept { return sqlite3_stmt_readonly(stmt_) != 0; }
+
 std::string_view Statement::column_name(int column) const noexcept {
   const char* name = sqlite3_column_name(stmt_, column);
   return name == nullptr ? std::string_view() : std::string_view(name);

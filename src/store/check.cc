@@ -22,6 +22,7 @@
 #include "sqlite/query.h"
 #include "store/log.h"
 #include "store/maintenance.h"
+#include "store/snapshot_parts.h"
 
 namespace loci::store {
 namespace {
@@ -104,6 +105,8 @@ Status repair_tables(sqlite::Connection& connection, std::vector<CheckFinding>& 
   for (CheckFinding& finding : findings) {
     finding.repaired |= finding.kind == "follower" || finding.kind == "keys";
   }
+  LOCI_ASSIGN_OR_RETURN(const bool parts, has_snapshot_parts(connection));
+  if (parts) LOCI_RETURN_IF_ERROR(drop_unnamed_snapshot_parts(connection));  // never finished
   return compact_log(connection).status();
 }
 

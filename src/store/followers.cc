@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/snapshot_parts.h"
 
 namespace loci::store {
 namespace {
@@ -130,9 +131,14 @@ Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& rec
                      static_cast<int64_t>(record.generation), as_blob(checksum.view()));
 }
 
-Status forget_snapshot(sqlite::Connection& connection, int64_t source) {
-  return sqlite::run(connection, "DELETE FROM loci_followers WHERE name = ?1",
-                     follower_name(source));
+Status withdraw_snapshot(sqlite::Connection& connection, int64_t source) {
+  LOCI_RETURN_IF_ERROR(
+      sqlite::run(connection, "DELETE FROM loci_followers WHERE name = ?1", follower_name(source)));
+  LOCI_RETURN_IF_ERROR(sqlite::run(connection,
+                                   "INSERT INTO loci_meta(key, value) VALUES('purge_count', 1) "
+                                   "ON CONFLICT(key) DO UPDATE SET value = value + 1"));
+  LOCI_ASSIGN_OR_RETURN(const bool parts, has_snapshot_parts(connection));
+  return parts ? drop_unnamed_snapshot_parts(connection) : Status();
 }
 
 Result<std::array<uint8_t, 16>> database_uuid(sqlite::Connection& connection) {

@@ -30,8 +30,9 @@ Result<std::vector<SnapshotRecord>> list_snapshots(sqlite::Connection& connectio
 /// stands on is gone, as it must not count then, and when the source was reset (reindexed) since,
 /// as nobody could follow the log from there.
 Status record_snapshot(sqlite::Connection& connection, const SnapshotRecord& record);
-/// No snapshot counts for the source any more.
-Status forget_snapshot(sqlite::Connection& connection, int64_t source);
+/// No snapshot counts for the source any more, nor does one that is being written by whoever did
+/// not see this: its rows are about to be purged (purge_count).
+Status withdraw_snapshot(sqlite::Connection& connection, int64_t source);
 /// The database's uuid as bytes.
 Result<std::array<uint8_t, 16>> database_uuid(sqlite::Connection& connection);
 /// Log entries of the source after `position`, counted up to `limit`.

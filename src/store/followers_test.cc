@@ -49,7 +49,7 @@ TEST_F(FollowersTest, ARecordComesBackAsItWas) {
   EXPECT_EQ(found->position, record.position);
   EXPECT_EQ(take(list_snapshots(*connection_)).size(), 1U);
   testing::expect_check_clean(*connection_);
-  ASSERT_OK(forget_snapshot(*connection_, notes_.id));
+  ASSERT_OK(withdraw_snapshot(*connection_, notes_.id));
   EXPECT_FALSE(take(find_snapshot(*connection_, notes_.id)).has_value());
 }
 

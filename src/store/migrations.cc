@@ -26,6 +26,7 @@ struct Migration {
   std::string_view name;
   std::string_view up;
   std::string_view down;  // empty: there is no way down
+  bool holds_rows;        // going down would lose collections
 };
 
 // On disk: never edit a released step.
@@ -88,8 +89,28 @@ DROP TABLE loci_indexes;
 DROP TABLE loci_meta;
 )sql";
 
+// Snapshots kept inside the file (docs/format/snapshot.md), in parts.
+constexpr std::string_view kSnapshotsUp = R"sql(
+CREATE TABLE loci_snapshots(
+  root_id BLOB NOT NULL,
+  part INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY(root_id, part)
+);
+)sql";
+
+constexpr std::string_view kSnapshotsDown = R"sql(
+DELETE FROM loci_followers WHERE root_id IN (SELECT root_id FROM loci_snapshots);
+DROP TABLE loci_snapshots;
+)sql";
+
 constexpr std::array kMigrations = {
-    Migration{.name = "foundation", .up = kFoundationUp, .down = kFoundationDown},
+    Migration{
+        .name = "foundation", .up = kFoundationUp, .down = kFoundationDown, .holds_rows = true},
+    Migration{.name = "snapshots inside the file",
+              .up = kSnapshotsUp,
+              .down = kSnapshotsDown,
+              .holds_rows = false},
 };
 
 /// Who this file is: told once, when its first table is made.
@@ -116,7 +137,7 @@ Status step_down(sqlite::Connection& connection, int version) {
   }
   LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> sources,
                         sqlite::query_int(connection, "SELECT count(*) FROM loci_indexes"));
-  if (sources.value_or(0) != 0) {
+  if (migration.holds_rows && sources.value_or(0) != 0) {
     return Status::failed_precondition(str_cat("migration ", version, " '", migration.name,
                                                "': going down would lose ", *sources,
                                                " collection(s); drop them first"));

@@ -22,6 +22,7 @@
 #include "sqlite/query.h"
 #include "store/log.h"
 #include "store/maintenance.h"
+#include "store/snapshot_parts.h"
 #include "store/spec.h"
 #include "store/tables.h"
 #include "store/triggers.h"
@@ -298,6 +299,8 @@ Status drop_source(sqlite::Connection& connection, const Source& source) {
         "UPDATE loci_log SET id = NULL WHERE source = ?1 AND id IS NOT NULL"}) {
     LOCI_RETURN_IF_ERROR(sqlite::run(connection, sql, source.id));
   }
+  LOCI_ASSIGN_OR_RETURN(const bool parts, has_snapshot_parts(connection));
+  if (parts) LOCI_RETURN_IF_ERROR(drop_unnamed_snapshot_parts(connection));
   return transaction.commit();
 }
 

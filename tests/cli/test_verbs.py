@@ -307,6 +307,16 @@ class OutputTest(CliTest):
         self.assertIn("export notes: 1 rows", run.err)
         self.assertEqual(self.ok("export", "notes").err, "")
 
+    def test_place_of_the_snapshot(self):
+        self.write("v.fvecs", harness.fvecs([[float(i), 1.0] for i in range(3000)]))
+        for place, folder in (("file", True), ("inline", False), ("memory", False)):
+            self.ok("--db", place + ".db", "--snapshot", place, "add", "v", "v.fvecs")
+            self.assertEqual(os.path.exists(self.path(place + ".db-loci")), folder)
+            explain = self.ok("--db", place + ".db", "explain", "v", "--vector", "[7,1]",
+                              "--json").one()
+            self.assertEqual(explain["snapshot"], place)
+        self.fails(harness.USAGE, "--snapshot", "cloud", "list", says="inline")
+
     def test_log_levels(self):
         self.make_notes()
         self.fails(harness.INVALID, "list", env={"LOCI_LOG": "loud"}, says="debug")

@@ -339,6 +339,7 @@ std::vector<Workload> make_workloads() {
       {.name = "search_long_tail",
        .prepare = fill_long,
        .act = search_long,
+       .options = {.background = false},
        .publishes = true,
        .long_before = true},
       {.name = "close_long_tail",
