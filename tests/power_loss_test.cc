@@ -34,8 +34,15 @@ class Program {
   using Step = Status (Program::*)();
 
   Status open() {
-    LOCI_ASSIGN_OR_RETURN(database_, Database::open(path_, {.durability = durability_}));
+    DatabaseOptions options;
+    options.durability = durability_;
+    options.snapshot = snapshot_;
+    LOCI_ASSIGN_OR_RETURN(database_, Database::open(path_, options));
     return {};
+  }
+  Status open_inline() {
+    snapshot_ = SnapshotMode::kInline;
+    return open();
   }
   Status create() { return database_->create_collection(fault_spec("notes")).status(); }
   Status insert() {
@@ -102,6 +109,7 @@ class Program {
 
   std::string path_;
   Durability durability_;
+  SnapshotMode snapshot_ = SnapshotMode::kFile;
   std::optional<Database> database_;
 };
 
@@ -122,6 +130,12 @@ const std::vector<Program::Step> kSnapshots = {
     &Program::update, &Program::checkpoint, &Program::publish,     &Program::remove,
     &Program::reopen, &Program::insert,     &Program::publish,     &Program::compact_log,
     &Program::update, &Program::reindex,    &Program::archive,     &Program::publish};
+
+const std::vector<Program::Step> kInlineSnapshots = [] {
+  std::vector<Program::Step> steps = kSnapshots;
+  steps[0] = &Program::open_inline;
+  return steps;
+}();
 
 /// What can be seen before the first step and after each.
 std::vector<std::string> states_of(const std::vector<Program::Step>& steps) {
@@ -272,6 +286,10 @@ TEST_P(PowerLossTest, ClosedAndRewrittenFilesAreAPrefixOfTheCommits) {
 
 TEST_P(PowerLossTest, SnapshotsClaimNothingThatIsNotThere) {
   lose_power_at_every_change(kSnapshots, GetParam(), soak() ? 1 : 7);
+}
+
+TEST_P(PowerLossTest, SnapshotsInTheFileClaimNothingThatIsNotThere) {
+  lose_power_at_every_change(kInlineSnapshots, GetParam(), soak() ? 1 : 11);
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, PowerLossTest,

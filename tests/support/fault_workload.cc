@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "base/c_edge.h"
 #include "sqlite/connection.h"
@@ -287,6 +288,55 @@ std::string published(const std::string& path) {
   return found->explain.snapshot;
 }
 
+Status search_vector(Database& database, std::string& seen) {
+  return search(database, seen, SearchMode::kVector);
+}
+
+/// Those that write, read or remove a snapshot.
+std::vector<Workload> snapshot_workloads() {
+  DatabaseOptions in_the_file;
+  in_the_file.snapshot = SnapshotMode::kInline;
+  in_the_file.background = false;
+  return {
+      {"purge_published", fill_and_publish, purge_some, snapshot_files},
+      {.name = "reindex",
+       .prepare = fill,
+       .act = [](Database& database, std::string&) { return database.reindex("notes"); },
+       .publishes = true},
+      {"publish", fill, publish, published},
+      {"publish_again", fill_after_publishing, publish, published},
+      {"search_mapped", fill_and_publish, search_vector},
+      {.name = "search_read",
+       .prepare = fill_and_publish,
+       .act = search_vector,
+       .options = {.snapshot_mmap = false}},
+      {.name = "publish_inline",
+       .prepare = fill_after_publishing,
+       .act = publish,
+       .left = published,
+       .options = in_the_file},
+      {.name = "search_inline",
+       .prepare = fill_and_publish,
+       .act = search_vector,
+       .options = in_the_file},
+      {.name = "purge_inline",
+       .prepare = fill_and_publish,
+       .act = purge_some,
+       .options = in_the_file},
+      {.name = "search_long_tail",
+       .prepare = fill_long,
+       .act = search_long,
+       .options = {.background = false},
+       .publishes = true,
+       .long_before = true},
+      {.name = "close_long_tail",
+       .prepare = create_long,
+       .act = insert_long,
+       .publishes = true,
+       .long_before = true},
+  };
+}
+
 std::vector<Workload> make_workloads() {
   const auto nothing = [](Database&) { return Status(); };
   const auto create = [](Database& database, std::string&) {
@@ -295,7 +345,7 @@ std::vector<Workload> make_workloads() {
   const auto search_with = [](SearchMode mode) {
     return [mode](Database& database, std::string& seen) { return search(database, seen, mode); };
   };
-  return {
+  std::vector<Workload> workloads = {
       {"create_database", nullptr, create},
       {.name = "open",
        .prepare = fill,
@@ -324,30 +374,9 @@ std::vector<Workload> make_workloads() {
       {"transaction", fill, several_in_one},
       {"alter", fill, alter},
       {"purge", fill, purge_some},
-      {"purge_published", fill_and_publish, purge_some, snapshot_files},
-      {.name = "reindex",
-       .prepare = fill,
-       .act = [](Database& database, std::string&) { return database.reindex("notes"); },
-       .publishes = true},
-      {"publish", fill, publish, published},
-      {"publish_again", fill_after_publishing, publish, published},
-      {"search_mapped", fill_and_publish, search_with(SearchMode::kVector)},
-      {.name = "search_read",
-       .prepare = fill_and_publish,
-       .act = search_with(SearchMode::kVector),
-       .options = {.snapshot_mmap = false}},
-      {.name = "search_long_tail",
-       .prepare = fill_long,
-       .act = search_long,
-       .options = {.background = false},
-       .publishes = true,
-       .long_before = true},
-      {.name = "close_long_tail",
-       .prepare = create_long,
-       .act = insert_long,
-       .publishes = true,
-       .long_before = true},
   };
+  for (Workload& workload : snapshot_workloads()) workloads.push_back(std::move(workload));
+  return workloads;
 }
 
 /// Whether a code may follow a fault of the disk or of memory. kCorruption is not among them: what
@@ -392,7 +421,7 @@ FaultRun::FaultRun(const Workload& workload) : workload_(workload) {
   const TempDir dir;
   const std::string path = dir.file("base.db");
   if (workload_.prepare) {
-    auto database = Database::open(path);
+    auto database = Database::open(path, workload_.options);
     EXPECT_OK(database);
     EXPECT_OK(workload_.prepare(*database));
     before_ = digest(*database);
@@ -476,7 +505,7 @@ void FaultRun::rerun(Database& database) const {
 }
 
 void FaultRun::verify_closed(const std::string& path, bool happened) const {
-  auto database = Database::open(path);
+  auto database = Database::open(path, workload_.options);
   ASSERT_OK(database);
   verify_state(*database, happened);
 }
