@@ -80,7 +80,7 @@ Result<bool> LogCompactor::due(sqlite::Connection& connection, int64_t newest_sc
 Result<bool> LogCompactor::slice(sqlite::Connection& connection, int64_t entries) {
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
-  const Result<bool> more = work(connection, entries);
+  Result<bool> more = work(connection, entries);
   if (!more.has_value()) {
     running_ = false;
     return more.error();
