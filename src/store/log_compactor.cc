@@ -20,9 +20,10 @@
 //     else the log is another one (restored), and what was met in it means nothing.
 //  5. Nobody waits for a slice but by SQLite's own write lock, for the time of one slice.
 //
-// Cost. Reading: 0.15 us an entry; dropping: ranges of entries, some 0.3 us each. A pass begins
-// when the log has grown by limits.grown_entries and by twice the rows that it names, so while
-// nothing is superseded each entry is read about 1.5 times in all.
+// Cost. On a busy machine reading took 0.3 us an entry, dropping single entries 4 us each; those
+// that lie side by side go by one statement. A pass begins when the log has grown by
+// limits.grown_entries and by twice the rows that it names, so while nothing is superseded each
+// entry is read about 1.5 times in all.
 //
 // Tested by log_compactor_test.cc.
 #include "store/log_compactor.h"
