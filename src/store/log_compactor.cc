@@ -16,8 +16,7 @@
 //  3. It is below every follower of its source that counts: one that is too old does not, nor one
 //     that stands on no entry of this log, which must start anew in any case.
 //  4. Before each slice the newest entry of the pass's beginning must still be there with its
-//  token:
-//     else the log is another one (restored), and what was met in it means nothing.
+//     token: else the log is another one (restored), and what was met in it means nothing.
 //  5. Nobody waits for a slice but by SQLite's own write lock, for the time of one slice.
 //
 // Cost. On a busy machine reading took 0.3 us an entry, dropping single entries 4 us each; those
