@@ -39,8 +39,8 @@ struct DatabaseOptions {
   /// Maps snapshots; false: reads them into memory. A mapped file that someone shortens in place (a
   /// copy written over it) ends the process; one that is replaced or removed does no harm.
   bool snapshot_mmap = true;
-  /// Snapshots that are due are written by a thread that the Database starts for that; false: by the
-  /// call that finds them due, before it returns.
+  /// Snapshots that are due are written by a thread that the Database starts for that; false: by
+  /// the call that finds them due, before it returns.
   bool background = true;
 };
 

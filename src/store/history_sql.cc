@@ -158,7 +158,7 @@ std::string HistorySql::vector_names() const {
 }
 
 std::string HistorySql::counted(const VectorColumn& column, std::string_view row) const {
-  const std::string value = str_cat(row, ".", quote_identifier(column.name));
+  std::string value = str_cat(row, ".", quote_identifier(column.name));
   if (column.model.empty()) return value;
   return str_cat("CASE WHEN ", row, ".", quote_identifier(column.name + "_pending"), " = 0 THEN ",
                  value, " END");

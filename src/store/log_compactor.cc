@@ -16,13 +16,13 @@
 //  3. It is below every follower of its source that counts: one that is too old does not, nor one
 //     that stands on no entry of this log, which must start anew in any case.
 //  4. Before each slice the newest entry of the pass's beginning must still be there with its
-//  token:
-//     else the log is another one (restored), and what was met in it means nothing.
+//     token: else the log is another one (restored), and what was met in it means nothing.
 //  5. Nobody waits for a slice but by SQLite's own write lock, for the time of one slice.
 //
-// Cost. Reading: 0.15 us an entry; dropping: ranges of entries, some 0.3 us each. A pass begins
-// when the log has grown by limits.grown_entries and by twice the rows that it names, so while
-// nothing is superseded each entry is read about 1.5 times in all.
+// Cost. On a busy machine reading took 0.3 us an entry, dropping single entries 4 us each; those
+// that lie side by side go by one statement. A pass begins when the log has grown by
+// limits.grown_entries and by twice the rows that it names, so while nothing is superseded each
+// entry is read about 1.5 times in all.
 //
 // Tested by log_compactor_test.cc.
 #include "store/log_compactor.h"
@@ -80,7 +80,7 @@ Result<bool> LogCompactor::due(sqlite::Connection& connection, int64_t newest_sc
 Result<bool> LogCompactor::slice(sqlite::Connection& connection, int64_t entries) {
   LOCI_ASSIGN_OR_RETURN(sqlite::Transaction transaction,
                         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
-  const Result<bool> more = work(connection, entries);
+  Result<bool> more = work(connection, entries);
   if (!more.has_value()) {
     running_ = false;
     return more.error();

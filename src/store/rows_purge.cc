@@ -84,6 +84,7 @@ Result<int64_t> count_remembered(Connection& connection, const Source& source,
     return {};
   };
   std::vector<int64_t> rows;
+  rows.reserve(gone.rows.size());
   for (const RowId row : gone.rows) rows.push_back(to_int(row));
   LOCI_RETURN_IF_ERROR(look("rid", rows));
   if (source.spec.text_ids) LOCI_RETURN_IF_ERROR(look("id", gone.ids));
