@@ -75,8 +75,8 @@ struct Injector {
   std::function<void()> arm;
   /// Ends the fault; whether it has happened.
   std::function<bool()> disarm;
-  /// What was counted since arm(), until disarm().
-  std::function<int64_t()> count;
+  /// What was counted since arm(), until disarm(); FaultRun::count() alone asks.
+  std::function<int64_t()> count = nullptr;
   /// Told when a fresh handle is open; may be null.
   std::function<void()> opened = nullptr;
   /// It hits nothing but a publication that nobody has asked for.
