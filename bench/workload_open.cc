@@ -29,7 +29,13 @@ std::vector<float> child_query(size_t dim) {
   return query;
 }
 
-Status run_child(const Options& options, const std::string& path, const std::string& result) {
+struct ChildTimes {
+  double open_us = 0;
+  double answer_us = 0;
+};
+
+Result<ChildTimes> run_child(const Options& options, const std::string& path) {
+  const std::string result = options.folder + "/open.txt";
   std::string arguments[] = {options.self, "--open-child", path, result};
   char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
                   arguments[3].data(), nullptr};
@@ -42,7 +48,12 @@ Status run_child(const Options& options, const std::string& path, const std::str
       WEXITSTATUS(wait_status) != 0) {
     return Status::internal("the child that opens '" + path + "' failed");
   }
-  return {};
+  std::ifstream in(result);
+  ChildTimes times;
+  if (!(in >> times.open_us >> times.answer_us)) {
+    return Status::internal("the child wrote no times");
+  }
+  return times;
 }
 
 /// Asks the kernel to forget the file's pages. No handle of this process is open on it.
@@ -56,7 +67,6 @@ void drop_pages(const std::string& path) {
 
 Status measure_rows(const Options& options, size_t rows, Report& report) {
   const std::string path = options.folder + "/open.db";
-  const std::string result = options.folder + "/open.txt";
   const Dataset data = notes(options.data, rows);
   LOCI_RETURN_IF_ERROR(store_dataset(path, data, false).status());  // closed at once
   for (const bool dropped : {false, true}) {
@@ -64,13 +74,9 @@ Status measure_rows(const Options& options, size_t rows, Report& report) {
     std::vector<double> answer_us;
     for (int run = 0; run < kRuns; ++run) {
       if (dropped) drop_pages(path);
-      LOCI_RETURN_IF_ERROR(run_child(options, path, result));
-      std::ifstream in(result);
-      double opened = 0;
-      double answered = 0;
-      if (!(in >> opened >> answered)) return Status::internal("the child wrote no times");
-      open_us.push_back(opened);
-      answer_us.push_back(opened + answered);
+      LOCI_ASSIGN_OR_RETURN(const ChildTimes times, run_child(options, path));
+      open_us.push_back(times.open_us);
+      answer_us.push_back(times.open_us + times.answer_us);
     }
     Numbers numbers = {{"open_ms", median_of(open_us) / 1e3},
                        {"open_and_first_answer_ms", median_of(answer_us) / 1e3},
@@ -104,17 +110,12 @@ Status load_by_sql(const std::string& path, const Dataset& data) {
 
 Status measure_after_load(const Options& options, Report& report) {
   const std::string path = options.folder + "/open.db";
-  const std::string result = options.folder + "/open.txt";
   const Dataset data = notes(options.data, 50000);
   std::vector<double> answer_us;
   for (int run = 0; run < kLoads; ++run) {
     LOCI_RETURN_IF_ERROR(load_by_sql(path, data));
-    LOCI_RETURN_IF_ERROR(run_child(options, path, result));
-    std::ifstream in(result);
-    double opened = 0;
-    double answered = 0;
-    if (!(in >> opened >> answered)) return Status::internal("the child wrote no times");
-    answer_us.push_back(answered);
+    LOCI_ASSIGN_OR_RETURN(const ChildTimes times, run_child(options, path));
+    answer_us.push_back(times.answer_us);
   }
   report.add("open", data.name + " after a load by SQL",
              {{"first_answer_ms", median_of(answer_us) / 1e3},

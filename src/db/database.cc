@@ -83,16 +83,6 @@ Status check_snapshot(DatabaseImpl& database, Connection& connection, const Cata
   return {};
 }
 
-Status check_snapshots(DatabaseImpl& database, Connection& connection, bool repair,
-                       std::vector<CheckFinding>& findings) {
-  LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
-                        database.catalog().all(connection));
-  for (const DatabaseImpl::EntryPtr& entry : entries) {
-    LOCI_RETURN_IF_ERROR(check_snapshot(database, connection, *entry, repair, findings));
-  }
-  return {};
-}
-
 Status copy_into(Connection& connection, const std::string& path) {
   LOCI_ASSIGN_OR_RETURN(sqlite::Statement vacuum, connection.prepare("VACUUM INTO ?1"));
   LOCI_RETURN_IF_ERROR(vacuum.bind(1, std::string_view(path)));
@@ -273,7 +263,12 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
     if (repair) {
       LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
         LOCI_ASSIGN_OR_RETURN(findings, store::check(connection, true));
-        return check_snapshots(*impl_, connection, true, findings);
+        LOCI_ASSIGN_OR_RETURN(const std::vector<DatabaseImpl::EntryPtr> entries,
+                              impl_->catalog().all(connection));
+        for (const DatabaseImpl::EntryPtr& entry : entries) {
+          LOCI_RETURN_IF_ERROR(check_snapshot(*impl_, connection, *entry, true, findings));
+        }
+        return {};
       }));
       impl_->catalog().drop_images();
       return findings;
@@ -287,8 +282,8 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
                           impl_->catalog().all(connection));
     for (const DatabaseImpl::EntryPtr& entry : entries) {
       LOCI_RETURN_IF_ERROR(check_image(*impl_, connection, *entry, findings));
+      LOCI_RETURN_IF_ERROR(check_snapshot(*impl_, connection, *entry, false, findings));
     }
-    LOCI_RETURN_IF_ERROR(check_snapshots(*impl_, connection, false, findings));
     LOCI_RETURN_IF_ERROR(snapshot.commit());
     return findings;
   });

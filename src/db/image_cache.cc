@@ -34,8 +34,6 @@ index::ImageRow to_image_row(const store::IndexRow& row) {
       .rowid = row.rowid, .archived = row.archived, .vectors = row.vectors, .filters = row.filters};
 }
 
-constexpr std::string_view kReadAnew = "rows read from the snapshot of an open transaction";
-
 bool nearer(const index::Neighbor& a, const index::Neighbor& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.rowid < b.rowid;
 }
@@ -227,9 +225,7 @@ Result<ImageView> ImageReader::overlay(sqlite::Connection& connection,
   if (shared->image.has_value()) {
     LOCI_ASSIGN_OR_RETURN(changes, store::changes_since(connection, source_.id, shared->position));
   }
-  if (!changes.rebuild) return over(connection, shared, std::move(hold), std::move(changes.rows));
-  hold.unlock();
-  return private_view(connection, kReadAnew);
+  return over(connection, shared, std::move(hold), std::move(changes));
 }
 
 Result<ImageView> ImageReader::past_view(sqlite::Connection& connection, sqlite::Connection& log,
@@ -248,15 +244,17 @@ Result<ImageView> ImageReader::past_view(sqlite::Connection& connection, sqlite:
     }
     LOCI_RETURN_IF_ERROR(transaction.commit());
   }
-  if (!changes.rebuild) return over(connection, shared, std::move(hold), std::move(changes.rows));
-  hold.unlock();
-  return private_view(connection, kReadAnew);
+  return over(connection, shared, std::move(hold), std::move(changes));
 }
 
 Result<ImageView> ImageReader::over(sqlite::Connection& connection,
                                     const std::shared_ptr<SharedImage>& shared,
                                     std::shared_lock<base::SharedMutex> hold,
-                                    std::vector<RowId> rows) const {
+                                    store::Changes changes) const {
+  if (changes.rebuild) {
+    hold.unlock();
+    return private_view(connection, "rows read from the snapshot of an open transaction");
+  }
   ImageView view;
   view.shared_ = shared;
   view.hold_ = std::move(hold);
@@ -264,11 +262,11 @@ Result<ImageView> ImageReader::over(sqlite::Connection& connection,
   view.rooted_ = shared->rooted;
   view.tail_ = shared->tail;
   view.file_ = shared->file;
-  if (rows.empty()) return view;
+  if (changes.rows.empty()) return view;
   LOCI_ASSIGN_OR_RETURN(index::Image own, index::Image::create(layout()));
-  LOCI_RETURN_IF_ERROR(apply(connection, rows, own));
+  LOCI_RETURN_IF_ERROR(apply(connection, changes.rows, own));
   view.own_ = std::move(own);
-  view.hidden_ = std::move(rows);
+  view.hidden_ = std::move(changes.rows);
   view.note_ =
       "rows that the shared image does not hold as this reader sees them are scanned apart";
   return view;

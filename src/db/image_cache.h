@@ -128,9 +128,10 @@ class ImageReader {
 
  private:
   Status put(const store::IndexRow& row, index::Image& image) const;
-  /// The shared image, held by `hold`, and over it `rows` as `connection` sees them.
+  /// The shared image, held by `hold`, and over it the rows of `changes` as `connection` sees them;
+  /// or all of its rows when the image is of no use (changes.rebuild).
   Result<ImageView> over(sqlite::Connection& connection, const std::shared_ptr<SharedImage>& shared,
-                         std::shared_lock<base::SharedMutex> hold, std::vector<RowId> rows) const
+                         std::shared_lock<base::SharedMutex> hold, store::Changes changes) const
       LOCI_NO_THREAD_SAFETY_ANALYSIS;  // held by `hold`
   Result<index::Image> build(sqlite::Connection& connection) const;
   Status apply(sqlite::Connection& connection, const std::vector<RowId>& rows,

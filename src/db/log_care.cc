@@ -9,12 +9,10 @@
 #include "db/log_care.h"
 
 #include <algorithm>
-#include <string>
 
 #include "base/c_edge.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/strings.h"
 
 namespace loci::db {
 namespace {
@@ -41,10 +39,7 @@ bool LogCare::slice(sqlite::Connection& connection, int64_t entries) noexcept {
   });
   if (status.ok()) return more;
   if (status.code() != StatusCode::kBusy) {
-    base::guarded([&]() -> Status {
-      base::log(LogLevel::kWarning, base::str_cat("log not compacted: ", status.message()));
-      return {};
-    }).ignore();
+    base::log_quietly(LogLevel::kWarning, "log not compacted: ", status.message());
   }
   return false;
 }

@@ -138,12 +138,8 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
   // What the caller asked for is done: a snapshot that could not be written must not undo that.
   const Status status = base::guarded([&] { return publish(name, when); });
   if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
-  const auto tell = [&]() -> Status {
-    base::log(LogLevel::kWarning,
-              base::str_cat("collection '", name, "': no snapshot written: ", status.message()));
-    return {};
-  };
-  base::guarded(tell).ignore();  // no memory for the words either
+  base::log_quietly(LogLevel::kWarning, "collection '", name,
+                    "': no snapshot written: ", status.message());
 }
 
 void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {

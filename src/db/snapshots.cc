@@ -305,7 +305,7 @@ Status Snapshots::record(const Plan& plan, const store::SnapshotRecord& record) 
         sqlite::Transaction::begin(*connection, sqlite::Transaction::Kind::kWrite));
     LOCI_RETURN_IF_ERROR(refuse_purged(*connection, plan));
     LOCI_ASSIGN_OR_RETURN(const bool has_parts, store::has_snapshot_parts(*connection));
-    if (inline_ && has_parts) {
+    if (inline_) {
       LOCI_ASSIGN_OR_RETURN(const int64_t parts,
                             store::count_snapshot_parts(*connection, record.root));
       if (parts == 0) return Status::failed_precondition("snapshot: its parts are gone");
@@ -320,8 +320,9 @@ Status Snapshots::record(const Plan& plan, const store::SnapshotRecord& record) 
     return status;
   }
   // What is left over costs room until the next snapshot is written, and nothing else.
-  if (const Status swept = sweep(keep); !swept.ok()) {
-    base::log(LogLevel::kWarning, base::str_cat("an older snapshot is left: ", swept.message()));
+  const Status swept = sweep(keep);
+  if (!swept.ok()) {
+    base::log_quietly(LogLevel::kWarning, "an older snapshot is left: ", swept.message());
   }
   return {};
 }

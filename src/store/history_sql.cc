@@ -29,6 +29,7 @@
 
 #include "base/strings.h"
 #include "sqlite/connection.h"
+#include "store/tables.h"
 
 namespace loci::store {
 namespace {
@@ -37,9 +38,6 @@ using base::str_append;
 using base::str_cat;
 using sqlite::quote_identifier;
 
-/// As the defaults of a collection's times: SQLite's clock has milliseconds.
-constexpr std::string_view kNowUs =
-    "CAST((julianday('now') - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) * 1000";
 constexpr std::string_view kStamp = "loci_scn, loci_token, loci_hlc, loci_at";
 /// How many of the oldest versions a write looks at for their age.
 constexpr int kAgedPerWrite = 16;
@@ -106,7 +104,7 @@ std::vector<std::string> history_names(const Source& source) {
 std::string history_cutoff_sql(const HistoryOptions& options) {
   if (options.max_age_days == 0) return {};
   constexpr int64_t kDayUs = int64_t{86400} * 1000000;
-  return str_cat(kNowUs, " - ", options.max_age_days * kDayUs);
+  return str_cat(kNowUsSql, " - ", options.max_age_days * kDayUs);
 }
 
 std::string history_prune_all_sql(const Source& source) {
@@ -196,7 +194,7 @@ std::string HistorySql::stage_rows() const {
   return str_cat(
       "  DELETE FROM ", history_, " WHERE ", kStagedRows, ";\n  INSERT INTO ", history_,
       "(rid, loci_op, ", kStamp, row_names(), vector_names(),
-      ") SELECT d.rid, 0, e.scn, e.token, e.hlc, ", kNowUs, row_values("t"), vector_values("v"),
+      ") SELECT d.rid, 0, e.scn, e.token, e.hlc, ", kNowUsSql, row_values("t"), vector_values("v"),
       " FROM loci_displaced AS d CROSS JOIN ", table_, " AS t ON t.", key_, " = d.rid", vectors,
       " CROSS JOIN loci_log AS e ON e.scn = (SELECT l.scn FROM loci_log AS l WHERE l.source = ",
       source_.id, " AND l.rid = d.rid ORDER BY l.scn DESC LIMIT 1) WHERE d.source = ", source_.id,
@@ -209,7 +207,7 @@ std::string HistorySql::keep_old(std::string_view op, std::string_view changed) 
   if (has_vectors()) str_append(from, " LEFT JOIN ", vectors_, " AS v ON v.rid = OLD.", key_);
   std::string out = str_cat(
       "  INSERT INTO ", history_, "(rid, loci_op, ", kStamp, row_names(), vector_names(),
-      ") SELECT OLD.", key_, ", ", op, ", e.scn, e.token, e.hlc, ", kNowUs, row_values("OLD"),
+      ") SELECT OLD.", key_, ", ", op, ", e.scn, e.token, e.hlc, ", kNowUsSql, row_values("OLD"),
       vector_values("v"), from, " WHERE e.scn = (SELECT max(scn) FROM loci_log)");
   if (!changed.empty()) str_append(out, " AND (", changed, ")");
   return out += ";\n";
@@ -285,7 +283,7 @@ std::string HistorySql::stage_vectors(const std::vector<std::string>& conditions
   std::string out = str_cat("  DELETE FROM ", history_, " WHERE ", kStagedVectorRows, ";\n");
   for (const std::string& condition : conditions) {
     str_append(out, "  INSERT INTO ", history_, "(rid, loci_op, loci_at", vector_names(),
-               ") SELECT ", vectors_, ".rid, -1, ", kNowUs, vector_values(vectors_), " FROM ",
+               ") SELECT ", vectors_, ".rid, -1, ", kNowUsSql, vector_values(vectors_), " FROM ",
                vectors_, " WHERE (", condition, ") AND (", any_counted(vectors_),
                ") AND NOT EXISTS(SELECT 1 FROM ", history_, " AS s WHERE s.loci_op <= 0 AND ",
                "s.loci_op = -1 AND s.rid = ", vectors_, ".rid);\n");
@@ -314,7 +312,7 @@ std::string HistorySql::settle_vectors() const {
 
 std::string HistorySql::keep_vectors(std::string_view changed) const {
   return str_cat("  INSERT INTO ", history_, "(rid, loci_op, ", kStamp, vector_names(),
-                 ") SELECT OLD.rid, 4, e.scn, e.token, e.hlc, ", kNowUs, vector_values("OLD"),
+                 ") SELECT OLD.rid, 4, e.scn, e.token, e.hlc, ", kNowUsSql, vector_values("OLD"),
                  kNewestEntry, " AND (", changed, ");\n", prune("OLD.rid", 1));
 }
 

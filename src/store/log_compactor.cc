@@ -35,6 +35,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/meta.h"
 
 namespace loci::store {
 namespace {
@@ -45,17 +46,8 @@ constexpr int64_t kDayMs = int64_t{86400} * 1000;
 constexpr size_t kMaxRanges = 1024;  // dropped by one slice: each is a statement
 
 Result<int64_t> read_meta(sqlite::Connection& connection, std::string_view key) {
-  LOCI_ASSIGN_OR_RETURN(
-      const std::optional<int64_t> value,
-      sqlite::query_int(connection,
-                        "SELECT value FROM loci_meta WHERE key = ?1 AND typeof(value) = 'integer'",
-                        key));
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> value, meta_int(connection, key));
   return value.value_or(0);
-}
-
-Status write_meta(sqlite::Connection& connection, std::string_view key, int64_t value) {
-  return sqlite::run(connection, "INSERT OR REPLACE INTO loci_meta(key, value) VALUES(?1, ?2)", key,
-                     value);
 }
 
 uint64_t mix(uint64_t value) noexcept {  // the finalizer of splitmix64
@@ -262,8 +254,8 @@ Result<bool> LogCompactor::finish(sqlite::Connection& connection) {
   seen_ = {};
   LOCI_ASSIGN_OR_RETURN(const bool marked, mark_too_old(connection));
   if (marked) return true;  // another pass, at once: what they held may go now
-  LOCI_RETURN_IF_ERROR(write_meta(connection, kCompactedScn, anchor_.scn));
-  LOCI_RETURN_IF_ERROR(write_meta(connection, kLiveEntries, live_));
+  LOCI_RETURN_IF_ERROR(set_meta_int(connection, kCompactedScn, anchor_.scn));
+  LOCI_RETURN_IF_ERROR(set_meta_int(connection, kLiveEntries, live_));
   check_at_ = 0;
   return false;
 }

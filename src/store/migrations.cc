@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "sqlite/query.h"
 #include "store/maintenance.h"
+#include "store/meta.h"
 
 namespace loci::store {
 namespace {
@@ -155,11 +156,8 @@ Result<int> schema_version(sqlite::Connection& connection) {
       sqlite::query_int(connection,
                         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'loci_meta'"));
   if (!present.has_value()) return 0;
-  LOCI_ASSIGN_OR_RETURN(
-      const std::optional<int64_t> version,
-      sqlite::query_int(connection,
-                        "SELECT value FROM loci_meta WHERE key = 'schema_version' "
-                        "AND typeof(value) = 'integer'"));
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> version,
+                        meta_int(connection, "schema_version"));
   if (!version.has_value() || *version < 1) {
     return Status::corruption(
         str_cat("'", connection.path(), "': loci_meta holds no schema_version"));

@@ -8,6 +8,8 @@
 
 #include "base/strings.h"
 #include "sqlite/query.h"
+#include "store/meta.h"
+#include "store/tables.h"
 
 namespace loci::store {
 namespace {
@@ -17,11 +19,7 @@ std::span<const std::byte> as_blob(base::ByteSpan bytes) { return std::as_bytes(
 }  // namespace
 
 Result<bool> has_snapshot_parts(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> there,
-                        sqlite::query_int(connection,
-                                          "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND "
-                                          "name = 'loci_snapshots'"));
-  return there.has_value();
+  return table_exists(connection, "loci_snapshots");
 }
 
 Status put_snapshot_part(sqlite::Connection& connection, const SnapshotRootId& root, int64_t part,
@@ -75,9 +73,7 @@ Status drop_unnamed_snapshot_parts(sqlite::Connection& connection) {
 }
 
 Result<int64_t> purge_count(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(
-      const std::optional<int64_t> count,
-      sqlite::query_int(connection, "SELECT value FROM loci_meta WHERE key = 'purge_count'"));
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> count, meta_int(connection, "purge_count"));
   return count.value_or(0);
 }
 

@@ -179,15 +179,6 @@ Status alter_table(sqlite::Connection& connection, const Source& source, const s
   return write_spec(connection, source);
 }
 
-Result<bool> table_exists(sqlite::Connection& connection, std::string_view name) {
-  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> found,
-                        sqlite::query_int(connection,
-                                          "SELECT 1 FROM sqlite_schema WHERE type = 'table' "
-                                          "AND name = ?1 COLLATE NOCASE",
-                                          name));
-  return found.has_value();
-}
-
 /// Every table and column that the triggers name must be there: SQLite would say so only when they
 /// fire.
 Status require_columns(sqlite::Connection& connection, const Source& source, std::string_view table,

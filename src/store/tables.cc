@@ -15,10 +15,6 @@ using base::str_append;
 using base::str_cat;
 using sqlite::quote_identifier;
 
-/// SQLite's clock has milliseconds; columns hold microseconds.
-constexpr std::string_view kNowUs =
-    "(CAST((julianday('now') - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) * 1000)";
-
 std::string type_check(const std::string& name, std::string_view type) {
   return str_cat("CHECK(typeof(", name, ") IN ('", type, "', 'null'))");
 }
@@ -37,8 +33,8 @@ std::string rows_ddl(const Source& source) {
   // whose schema calls it. What Loci writes is validated before.
   str_append(out, ",\n  metadata TEXT",
              ",\n  archived INTEGER NOT NULL DEFAULT 0 CHECK(archived IN (0, 1))",
-             ",\n  created_at INTEGER NOT NULL DEFAULT ", kNowUs,
-             ",\n  updated_at INTEGER NOT NULL DEFAULT ", kNowUs, "\n);\n");
+             ",\n  created_at INTEGER NOT NULL DEFAULT (", kNowUsSql,
+             "),\n  updated_at INTEGER NOT NULL DEFAULT (", kNowUsSql, ")\n);\n");
   // Nothing to keep up while no row is archived; tells at once whether any is.
   str_append(out, "CREATE INDEX ", quote_identifier(source.table + "_archived"), " ON ",
              quote_identifier(source.table), "(archived) WHERE archived <> 0;\n");
@@ -81,6 +77,15 @@ Status check_free(sqlite::Connection& connection, const Source& source,
 }
 
 }  // namespace
+
+Result<bool> table_exists(sqlite::Connection& connection, std::string_view name) {
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> found,
+                        sqlite::query_int(connection,
+                                          "SELECT 1 FROM sqlite_schema WHERE type = 'table' "
+                                          "AND name = ?1 COLLATE NOCASE",
+                                          name));
+  return found.has_value();
+}
 
 std::string text_column_ddl(std::string_view column) {
   const std::string name = quote_identifier(column);

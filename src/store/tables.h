@@ -12,6 +12,13 @@
 
 namespace loci::store {
 
+/// SQL of the time now in microseconds since 1970 UTC; SQLite's clock has milliseconds. In schemas
+/// and triggers: a change of it detaches every source.
+inline constexpr std::string_view kNowUsSql =
+    "CAST((julianday('now') - 2440587.5) * 86400000.0 + 0.5 AS INTEGER) * 1000";
+
+/// Whether the file has a table of this name.
+Result<bool> table_exists(sqlite::Connection& connection, std::string_view name);
 /// The two tables of a collection and their indexes, without FTS5 and triggers.
 std::string collection_ddl(const Source& source);
 /// One column of a collection's table: `"lang" TEXT CHECK(...)`.
