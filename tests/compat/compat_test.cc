@@ -142,7 +142,26 @@ TEST_P(CompatTest, IsWrittenAndCheckedClean) {
   EXPECT_EQ(check_report(*database_), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, CompatTest, ::testing::Values("v1"),
+TEST_P(CompatTest, OldVersionsAreAllThere) {
+  if (std::string_view(GetParam()) == "v1") GTEST_SKIP() << "format 1 keeps no old versions";
+  Collection diary = open("diary");
+  const auto versions = diary.history("monday", true);
+  ASSERT_OK(versions);
+  ASSERT_EQ(versions->size(), 2U);
+  EXPECT_EQ(field(versions->at(0).record, "body"), Value(std::string("sun")));
+  EXPECT_EQ(versions->at(0).record.vectors.at(0).second, sine_vector(8, 1));
+  EXPECT_EQ(field(versions->at(1).record, "body"), Value(std::string("rain")));
+  Record changes;
+  changes.fields = {{"body", std::string("fog")}};
+  ASSERT_OK(diary.update("monday", changes));
+  const auto after = diary.history("monday", true);
+  ASSERT_OK(after);
+  ASSERT_EQ(after->size(), 3U);
+  EXPECT_EQ(after->at(0).record.vectors.at(0).second, sine_vector(8, 2));
+  EXPECT_EQ(check_report(*database_), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, CompatTest, ::testing::Values("v1", "v2"),
                          [](const auto& format) { return std::string(format.param); });
 
 }  // namespace

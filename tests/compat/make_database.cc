@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Writes the small database of tests/compat with the build it belongs to: make_database FILE.
-// Run by tests/compat/make_v1; compat_test.cc knows the rows.
+// Run by tests/compat/make_format; compat_test.cc knows the rows.
 #include <cmath>
 #include <iostream>
 #include <string>
@@ -114,10 +114,32 @@ Status fill_user_table(Database& database) {
   return run("UPDATE shelf SET content = 'third words' WHERE dataset = 'B'");
 }
 
+/// From format 2 on: rows that keep what they were.
+Status fill_history(Database& database) {
+  CollectionSpec spec;
+  spec.name = "diary";
+  spec.vectors = {column("embedding", Metric::kL2, "")};
+  spec.text = {"body"};
+  spec.history.enabled = true;
+  LOCI_ASSIGN_OR_RETURN(Collection diary, database.create_collection(spec));
+  Record record;
+  record.id = "monday";
+  record.vectors = {{"embedding", wave(1)}};
+  record.fields = {{"body", std::string("rain")}};
+  LOCI_RETURN_IF_ERROR(diary.insert(record).status());
+  Record changes;
+  changes.fields = {{"body", std::string("sun")}};
+  LOCI_RETURN_IF_ERROR(diary.update("monday", changes));
+  Record moved;
+  moved.vectors = {{"embedding", wave(2)}};
+  return diary.update("monday", moved);
+}
+
 Status fill(const std::string& path) {
   LOCI_ASSIGN_OR_RETURN(Database database, Database::open(path));
   LOCI_RETURN_IF_ERROR(fill_notes(database));
   LOCI_RETURN_IF_ERROR(fill_others(database));
+  LOCI_RETURN_IF_ERROR(fill_history(database));
   return fill_user_table(database);
 }
 
