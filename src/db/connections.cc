@@ -2,6 +2,7 @@
 #include "db/connections.h"
 
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "base/c_edge.h"
@@ -17,14 +18,16 @@ Connections::Connections(Private /*key*/, std::string path, const sqlite::OpenOp
       memory_(path_ == ":memory:" || path_.empty()) {}
 
 Connections::~Connections() {
-  if (!forked()) return;
+  if (!forked()) {
+    drop_idle_readers();
+    return;
+  }
   const auto leave_open = [](std::unique_ptr<sqlite::Connection>& connection) {
     const sqlite::Connection* const abandoned = connection.release();
     static_cast<void>(abandoned);
   };
   leave_open(writer_);
-  const base::MutexLock lock(readers_mu_);
-  for (std::unique_ptr<sqlite::Connection>& reader : idle_readers_) leave_open(reader);
+  while (std::unique_ptr<sqlite::Connection> reader = take_idle_reader()) leave_open(reader);
 }
 
 bool Connections::forked() const noexcept { return base::os_fork_count() != fork_count_; }
@@ -73,9 +76,41 @@ Connections::Lease::~Lease() {
   }).ignore();
 }
 
+Connections::Place& Connections::own_place() noexcept {
+  return places_[std::hash<std::thread::id>()(std::this_thread::get_id()) % places_.size()];
+}
+
 void Connections::keep_reader(std::unique_ptr<sqlite::Connection> reader) {
+  sqlite::Connection* none = nullptr;
+  if (own_place().reader.compare_exchange_strong(none, reader.get(), std::memory_order_release,
+                                                 std::memory_order_relaxed)) {
+    static_cast<void>(reader.release());
+    return;
+  }
   const base::MutexLock lock(readers_mu_);
   idle_readers_.push_back(std::move(reader));
+}
+
+// Null when every reader is in use.
+std::unique_ptr<sqlite::Connection> Connections::take_idle_reader() {
+  const auto take = [](Place& place) {
+    return std::unique_ptr<sqlite::Connection>(
+        place.reader.exchange(nullptr, std::memory_order_acquire));
+  };
+  if (auto own = take(own_place())) return own;
+  {
+    const base::MutexLock lock(readers_mu_);
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<sqlite::Connection> reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+  }
+  for (Place& place : places_) {
+    if (place.reader.load(std::memory_order_relaxed) == nullptr) continue;
+    if (auto other = take(place)) return other;
+  }
+  return nullptr;
 }
 
 bool Connections::thread_holds_writer() const noexcept {
@@ -149,14 +184,7 @@ Result<Connections::Lease> Connections::reader() {
 }
 
 Result<Connections::Lease> Connections::lease_reader() {
-  {
-    const base::MutexLock lock(readers_mu_);
-    if (!idle_readers_.empty()) {
-      std::unique_ptr<sqlite::Connection> reader = std::move(idle_readers_.back());
-      idle_readers_.pop_back();
-      return Lease(this, std::move(reader));
-    }
-  }
+  if (auto idle = take_idle_reader()) return Lease(this, std::move(idle));
   sqlite::OpenOptions options = options_;
   options.create = false;
   LOCI_ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Connection> reader,
@@ -197,8 +225,7 @@ void Connections::set_pinned_state(const FileState& state) {
 }
 
 void Connections::drop_idle_readers() {
-  const base::MutexLock lock(readers_mu_);
-  idle_readers_.clear();
+  while (take_idle_reader() != nullptr) continue;
 }
 
 }  // namespace loci::db

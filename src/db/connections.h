@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -115,9 +116,17 @@ class Connections {
   [[nodiscard]] bool read_only() const noexcept { return options_.read_only; }
 
  private:
+  /// An idle reader, owned here. Threads find different ones by their ids, so that two that search
+  /// at once do not write to one line of memory.
+  struct alignas(64) Place {
+    std::atomic<sqlite::Connection*> reader{nullptr};
+  };
+
   Result<Lease> lease_writer();
   Result<Lease> lease_reader();
   void keep_reader(std::unique_ptr<sqlite::Connection> reader);
+  [[nodiscard]] std::unique_ptr<sqlite::Connection> take_idle_reader();
+  [[nodiscard]] Place& own_place() noexcept;
   Status acquire_writer();
   [[nodiscard]] Status refuse_fork() const;
   void release_writer() noexcept;
@@ -135,7 +144,9 @@ class Connections {
   std::atomic<std::thread::id> writer_owner_{};
   int writer_depth_ = 0;  // under writer_mu_ or by the owner
 
+  std::array<Place, 16> places_;
   base::Mutex readers_mu_;
+  /// Those that found their place taken.
   std::vector<std::unique_ptr<sqlite::Connection>> idle_readers_ LOCI_GUARDED_BY(readers_mu_);
   std::map<std::thread::id, Pinned> pinned_ LOCI_GUARDED_BY(readers_mu_);
   std::atomic<int> pin_count_{0};  ///< 0 for most: pinned_ need not be asked

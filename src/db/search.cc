@@ -300,24 +300,22 @@ Status Search::run_text() {
 }
 
 void Search::fuse() {
+  const Metric metric = use_vector_ ? source_.spec.vectors[column_].metric : Metric::kL2;
   const auto add = [&](RowId row, std::optional<double> distance, std::optional<double> bm25,
                        double score) {
-    Hit hit;
+    Hit& hit = result_.hits.emplace_back();
     hit.rowid = row;
     hit.distance = distance;
     hit.bm25 = bm25;
     hit.score = score;
-    if (distance.has_value()) {
-      hit.similarity = similarity_of(source_.spec.vectors[column_].metric, *distance);
-    }
-    result_.hits.push_back(std::move(hit));
+    if (distance.has_value()) hit.similarity = similarity_of(metric, *distance);
   };
   if (hybrid()) {
     for (const query::FusedHit& hit : query::fuse_rrf(neighbors_, text_hits_, request_.k)) {
       add(hit.rowid, hit.distance, hit.bm25, hit.score);
     }
   } else if (use_vector_) {
-    const Metric metric = source_.spec.vectors[column_].metric;
+    result_.hits.reserve(neighbors_.size());
     for (const index::Neighbor& neighbor : neighbors_) {
       add(neighbor.rowid, neighbor.distance, std::nullopt,
           similarity_of(metric, neighbor.distance));

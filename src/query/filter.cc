@@ -334,7 +334,7 @@ std::optional<index::Predicate> predicate_of(const FilterExpr& expr, const store
 
 Result<Filter> Filter::bind(std::string_view text, const store::Source& source) {
   Filter filter;
-  filter.source_ = source;
+  filter.source_ = &source;
   if (base::trim(text).empty()) return filter;
   LOCI_ASSIGN_OR_RETURN(FilterExpr expr, parse_filter(text));
   LOCI_RETURN_IF_ERROR(check(expr, source));
@@ -344,14 +344,14 @@ Result<Filter> Filter::bind(std::string_view text, const store::Source& source) 
 
 store::SqlFilter Filter::to_sql() const {
   if (!expr_.has_value()) return {};
-  SqlWriter writer(source_);
+  SqlWriter writer(*source_);
   writer.write(*expr_);
   return std::move(writer).take();
 }
 
 std::optional<index::Predicate> Filter::to_predicate() const {
   if (!expr_.has_value()) return std::nullopt;
-  return predicate_of(*expr_, source_);
+  return predicate_of(*expr_, *source_);
 }
 
 }  // namespace loci::query

@@ -35,7 +35,7 @@ Result<FilterExpr> parse_filter(std::string_view text);
 class Filter {
  public:
   /// Errors: kInvalidArgument (unknown column, with the ones there are and a near one suggested;
-  /// a value of the wrong type). Empty text: passes every row.
+  /// a value of the wrong type). Empty text: passes every row. `source` must outlive the filter.
   static Result<Filter> bind(std::string_view text, const store::Source& source);
 
   [[nodiscard]] bool empty() const noexcept { return !expr_.has_value(); }
@@ -47,7 +47,7 @@ class Filter {
 
  private:
   std::optional<FilterExpr> expr_;
-  store::Source source_;
+  const store::Source* source_ = nullptr;  // must outlive this
 };
 
 }  // namespace loci::query
