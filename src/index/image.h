@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "index/graph_build.h"
 #include "index/predicate.h"
 #include "loci/types.h"
 
@@ -52,6 +53,19 @@ struct ScanQuery {
   const Predicate* filter = nullptr;  ///< null: every row
   bool include_archived = false;
   std::span<const RowId> hidden;  ///< rows to leave out (changed in the own transaction)
+  /// The share of the true nearest k that is to be found, on average: the graph may be used, with
+  /// the ef that reached this for the column's own rows. 0, or 1: the exact scan, all of them.
+  double recall = 0;
+  size_t ef = 0;       ///< not 0: the graph with this ef, whatever `recall`
+  bool exact = false;  ///< the exact scan, whatever the two above say
+};
+
+/// How a search went about it.
+enum class ScanPlan : uint8_t {
+  kExactScan,     ///< every allowed row was compared by code
+  kPassingRows,   ///< the same, chosen in place of the graph because few rows pass
+  kGraph,         ///< the graph alone
+  kGraphAndTail,  ///< the graph, and a scan of the rows that it does not have yet
 };
 
 struct ScanOutcome {
@@ -61,12 +75,17 @@ struct ScanOutcome {
   size_t reranked = 0;  ///< full vectors compared
   double filter_us = 0;
   double scan_us = 0;
+  ScanPlan plan = ScanPlan::kExactScan;
+  size_t ef = 0;       ///< what the graph was searched with; 0: it was not
+  size_t visited = 0;  ///< rows compared by code in the graph; `scanned` has them too
+  size_t tail = 0;     ///< allowed rows scanned because the graph does not have them yet
 };
 
 /// The rows of one source in memory, laid out for scanning: per vector column codes with
 /// error bounds and the full vectors, per filter column its values, one slot a row.
 ///
-/// Threads: search() beside search(); put(), erase() and clear() alone (the owner locks).
+/// Threads: search() and GraphBuild::run() beside each other; all that is not const alone (the
+/// owner locks).
 class Image {
  public:
   /// Errors: kInvalidArgument (dimension), kOutOfMemory.
@@ -88,10 +107,30 @@ class Image {
   /// Rows with a vector in `column`.
   [[nodiscard]] size_t vector_count(size_t column) const noexcept;
 
-  /// The true nearest rows. Errors: kInvalidArgument (dimension, NaN or infinity, zero vector under
-  /// cosine or angular, k == 0 without a finite max_distance), kFailedPrecondition (custom metric
-  /// that is not registered). Cost: one pass over the codes of passing rows, O(rows * dim) bytes.
+  /// The true nearest rows, or, asked for less (ScanQuery::recall, ef) where there is a graph,
+  /// nearly those: k rows whenever k are allowed, each with its true distance. Errors:
+  /// kInvalidArgument (dimension, NaN or infinity, zero vector under cosine or angular, k == 0
+  /// without a finite max_distance), kFailedPrecondition (custom metric that is not registered).
+  /// Cost: one pass over the codes of passing rows, O(rows * dim) bytes.
   [[nodiscard]] Result<ScanOutcome> search(const ScanQuery& query) const;
+
+  // Graphs. Without LOCI_WITH_GRAPH those that return a Status say kUnsupported, as they do for a
+  // column that can have none (l1, hamming, custom).
+
+  /// Begins a graph of `column`; one begun before is void. Quick.
+  [[nodiscard]] Result<GraphBuild> begin_graph(size_t column, const GraphOptions& options);
+  /// Takes over a build that is done(), instead of the graph that is there, and links what changed
+  /// since its last run(). Quick. Errors: as GraphBuild::run.
+  Status install_graph(GraphBuild build);
+  /// All of it at once.
+  Status build_graph(size_t column, const GraphOptions& options);
+  /// Whether put() links the row in the graph at once (it does at first), or leaves it to
+  /// link_rows(): for bulk loads. A search scans rows that are not linked.
+  void set_link_on_put(bool link) noexcept;
+  /// Links up to `rows` rows of `column` that are not linked yet; returns how many are left.
+  [[nodiscard]] Result<size_t> link_rows(size_t column, size_t rows);
+  void drop_graph(size_t column) noexcept;
+  [[nodiscard]] GraphStats graph_stats(size_t column) const;
 
   /// Writes everything but the layout. Errors: of the file; kCorruption when part of this came from
   /// a snapshot that is found damaged now.
@@ -106,6 +145,7 @@ class Image {
   [[nodiscard]] Status check_invariants() const;
 
  private:
+  friend class GraphBuild;
   struct Impl;
   explicit Image(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
