@@ -37,6 +37,7 @@ class Filter {
   /// Errors: kInvalidArgument (unknown column, with the ones there are and a near one suggested;
   /// a value of the wrong type). Empty text: passes every row. `source` must outlive the filter.
   static Result<Filter> bind(std::string_view text, const store::Source& source);
+  static Result<Filter> bind(std::string_view text, const store::Source&& source) = delete;
 
   [[nodiscard]] bool empty() const noexcept { return !expr_.has_value(); }
   /// For SQL over the alias `t`; every value is bound, names are quoted.

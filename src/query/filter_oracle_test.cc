@@ -16,7 +16,7 @@ namespace {
 
 using index::Predicate;
 
-store::Source notes() {
+store::Source make_notes() {
   store::Source source;
   source.spec.name = "notes";
   source.spec.text = {"title"};
@@ -26,6 +26,11 @@ store::Source notes() {
                          {"draft", FieldType::kBool}};
   source.table = "notes";
   source.key_column = "rid";
+  return source;
+}
+
+const store::Source& notes() {
+  static const store::Source source = make_notes();
   return source;
 }
 

@@ -11,7 +11,7 @@
 namespace loci::query {
 namespace {
 
-store::Source notes() {
+store::Source make_notes() {
   store::Source source;
   source.id = 1;
   source.spec.name = "notes";
@@ -23,6 +23,11 @@ store::Source notes() {
   source.table = "notes";
   source.vector_table = "notes_vectors";
   source.key_column = "rid";
+  return source;
+}
+
+const store::Source& notes() {
+  static const store::Source source = make_notes();
   return source;
 }
 
