@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "exit_code.h"
+#include "indexing.h"
 #include "output/json_text.h"
 #include "output/terminal.h"
 #include "progress.h"
@@ -30,7 +31,8 @@ namespace {
 // SQLite's cache, a savepoint costs more the more it holds: 69,000 x 784 (mnist784) took 1.3 s by
 // 100 rows, 1.5 s by 1,000, 3.1 s by 20,000.
 constexpr size_t kBatchRows = 100;
-constexpr size_t kSampleRows = 1000;  // that a missing collection is inferred from
+constexpr int64_t kIndexedRows = 1000;  // added at once: then the index is completed too
+constexpr size_t kSampleRows = 1000;    // that a missing collection is inferred from
 
 struct AddOptions {
   SpecOptions spec;
@@ -40,6 +42,8 @@ struct AddOptions {
   bool skip_bad = false;
   size_t batch = kBatchRows;
   int64_t first_rowid = 1;
+  IndexOptions index;
+  bool no_index = false;
 };
 
 struct Totals {
@@ -253,6 +257,18 @@ void put_totals(const Context& context, const Totals& totals, double seconds) {
   put(text + " rows in " + rate_text(all, seconds) + "\n");
 }
 
+/// Completes the graphs that the collection should have, so that the next process finds them. The
+/// rows are safe already: what goes wrong is told, and is no failure of `add`.
+void complete_index(const Context& context, const AddOptions& options, Database& database) {
+  if (options.no_index) return;
+  const Status status = with_progress(
+      context, options.spec.name, options.index,
+      [&](const IndexOptions& index) { return database.publish(options.spec.name, index); });
+  if (status.ok()) return;
+  warn("the rows are added; the index is not complete: " + std::string(status.message()) +
+       "; 'loci reindex " + options.spec.name + "' completes it");
+}
+
 Result<int> add(const Context& context, const AddOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   LOCI_ASSIGN_OR_RETURN(const OnConflict on_conflict, parse_on_conflict(options.on_conflict));
@@ -279,6 +295,9 @@ Result<int> add(const Context& context, const AddOptions& options) {
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   put_totals(context, totals, took.count());
+  if (database.has_value() && totals.rows.inserted + totals.rows.updated >= kIndexedRows) {
+    complete_index(context, options, *database);
+  }
   return kExitOk;
 }
 
@@ -303,6 +322,8 @@ Action configure_add(CLI::App& app, const Context& context) {
       ->check(CLI::Range(1, 1000000));
   app.add_option("--first-rowid", options->first_rowid, "Rowid of the first vector of a file")
       ->capture_default_str();
+  app.add_flag("--no-index", options->no_index, "Leave the graph to a later process");
+  add_index_options(app, options->index);
   add_spec_options(app, options->spec);
   return [options, &context] { return add(context, *options); };
 }

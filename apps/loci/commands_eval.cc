@@ -22,6 +22,7 @@
 #include "output/terminal.h"
 #include "progress.h"
 #include "readers/row_reader.h"
+#include "search_options.h"
 #include "verbs.h"
 
 namespace loci::cli {
@@ -37,8 +38,8 @@ struct EvalOptions {
   std::string where;
   size_t k = 10;
   size_t limit = 0;
-  std::optional<double> recall;
-  std::optional<size_t> ef;
+  double recall = SearchRequest().recall;
+  size_t ef = 0;
   bool exact = false;
 };
 
@@ -74,6 +75,7 @@ struct Evaluation {
   double recall_sum = 0;
   size_t judged = 0;
   std::string plan;
+  size_t ef = 0;
 };
 
 /// The share of the true neighbours that the hits hold.
@@ -153,6 +155,9 @@ Result<Evaluation> evaluate(const Context& context, const EvalOptions& options,
   request.k = options.k;
   request.where = options.where;
   request.with_fields = false;
+  request.recall = options.recall;
+  request.ef = options.ef;
+  request.exact = options.exact;
   VectorCache cache(collection, column.name);
   Progress progress("eval", context.progress);
   Evaluation out;
@@ -165,6 +170,7 @@ Result<Evaluation> evaluate(const Context& context, const EvalOptions& options,
     const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - begin;
     out.times_us.push_back(took.count());
     out.plan = result.explain.plan;
+    out.ef = result.explain.ef;
     const std::vector<int32_t> wanted = true_neighbours(truth[i], options.k);
     if (wanted.empty()) continue;
     LOCI_ASSIGN_OR_RETURN(const double recall,
@@ -195,6 +201,7 @@ Result<int> eval(const Context& context, const EvalOptions& options) {
       .number("p95_us", percentile(found.times_us, 0.95))
       .number("p99_us", percentile(found.times_us, 0.99))
       .text("plan", found.plan)
+      .integer("ef", static_cast<int64_t>(found.ef))
       .integer("k", static_cast<int64_t>(options.k))
       .integer("queries", static_cast<int64_t>(found.times_us.size()))
       .close();
@@ -217,13 +224,7 @@ Action configure_eval(CLI::App& app, const Context& context) {
   app.add_option("--column", options->column, "The vector column; the first when left out");
   app.add_option("--where", options->where, "A filter; the ground truth must be for it");
   app.add_option("--limit", options->limit, "Only the first so many queries");
-  auto* recall = app.add_option("--recall", options->recall,
-                                "Recall that is enough; the exact scan serves every one")
-                     ->check(CLI::Range(0.0, 1.0));
-  auto* ef = app.add_option("--ef", options->ef, "Accepted for later; the exact scan has no list");
-  auto* exact = app.add_flag("--exact", options->exact, "Exact answers (all are)");
-  recall->excludes(ef)->excludes(exact);
-  ef->excludes(exact);
+  add_effort_options(app, options->recall, options->ef, options->exact);
   return [options, &context] { return eval(context, *options); };
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "exit_code.h"
+#include "indexing.h"
 #include "output/json_text.h"
 #include "output/table.h"
 #include "output/terminal.h"
@@ -21,6 +22,7 @@ struct FileOptions {
   bool read_only = false;
   std::string direction = "status";
   int version = -1;
+  IndexOptions index;
 };
 
 Result<int> backup(const Context& context, const FileOptions& options) {
@@ -85,7 +87,9 @@ Result<int> sql(const Context& context, const FileOptions& options) {
 Result<int> reindex(const Context& context, const FileOptions& options) {
   LOCI_ASSIGN_OR_RETURN(Database database, open_for_writing(context));
   LOCI_RETURN_IF_ERROR(find_collection(database, options.argument).status());
-  LOCI_RETURN_IF_ERROR(database.reindex(options.argument));
+  LOCI_RETURN_IF_ERROR(with_progress(
+      context, options.argument, options.index,
+      [&](const IndexOptions& index) { return database.reindex(options.argument, index); }));
   if (context.json) {
     std::string line;
     JsonObject(line).text("reindexed", options.argument).close();
@@ -204,6 +208,7 @@ Action configure_sql(CLI::App& app, const Context& context) {
 Action configure_reindex(CLI::App& app, const Context& context) {
   const auto options = std::make_shared<FileOptions>();
   app.add_option("NAME", options->argument, "The collection")->required();
+  add_index_options(app, options->index);
   return [options, &context] { return reindex(context, *options); };
 }
 

@@ -128,6 +128,8 @@ void put_explain_json(const Explain& e, size_t hits) {
       .integer("rows", static_cast<int64_t>(e.rows))
       .integer("passed_filter", static_cast<int64_t>(e.passed_filter))
       .integer("scanned", static_cast<int64_t>(e.scanned))
+      .integer("ef", static_cast<int64_t>(e.ef))
+      .integer("tail", static_cast<int64_t>(e.tail))
       .integer("reranked", static_cast<int64_t>(e.reranked))
       .integer("pending", static_cast<int64_t>(e.pending))
       .number("refresh_us", e.refresh_us)
@@ -148,6 +150,10 @@ void put_explain(const Explain& e, size_t hits) {
   put("work      " + std::to_string(e.passed_filter) + " rows passed the filter, " +
       std::to_string(e.scanned) + " codes compared, " + std::to_string(e.reranked) +
       " re-ranked by full vectors, " + std::to_string(hits) + " hits\n");
+  if (e.ef > 0) {
+    put("graph     ef " + std::to_string(e.ef) + ", " + std::to_string(e.tail) +
+        " new rows scanned beside it\n");
+  }
   if (e.pending > 0) {
     put("pending   " + std::to_string(e.pending) + " rows await a vector: run 'loci embed'\n");
   }

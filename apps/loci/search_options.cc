@@ -67,6 +67,16 @@ Result<std::vector<float>> parse_vector(const std::string& text) {
   return parse_numbers(text);
 }
 
+void add_effort_options(CLI::App& app, double& recall, size_t& ef, bool& exact) {
+  auto* share = app.add_option("--recall", recall,
+                               "The share of the true neighbours that is enough, from a graph")
+                    ->capture_default_str();
+  auto* kept = app.add_option("--ef", ef, "Candidates that the search of a graph keeps, instead");
+  auto* all = app.add_flag("--exact", exact, "The true neighbours, by a scan");
+  share->excludes(kept)->excludes(all);
+  kept->excludes(all);
+}
+
 void add_search_options(CLI::App& app, SearchOptions& options) {
   app.add_option("NAME", options.name, "The collection")->required();
   app.add_option("WORDS", options.words, "What to look for");
@@ -78,6 +88,7 @@ void add_search_options(CLI::App& app, SearchOptions& options) {
   app.add_option("--where", options.where, "A filter: \"lang = 'rust' AND year >= 2020\"");
   app.add_option("--max-distance", options.max_distance, "Hits with at most this distance");
   app.add_option("--min-similarity", options.min_similarity, "Hits with at least this similarity");
+  add_effort_options(app, options.recall, options.ef, options.exact);
   app.add_flag("--archived", options.archived, "Archived rows too");
   app.add_flag("--with-vectors", options.with_vectors, "Vectors too");
 }
@@ -98,6 +109,9 @@ Status make_request(const SearchOptions& options, SearchInput& input) {
   request.max_distance = options.max_distance;
   request.min_similarity = options.min_similarity;
   request.where = options.where;
+  request.recall = options.recall;
+  request.ef = options.ef;
+  request.exact = options.exact;
   request.include_archived = options.archived;
   request.with_vectors = options.with_vectors;
   request.snippets = true;

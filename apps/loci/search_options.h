@@ -24,11 +24,16 @@ struct SearchOptions {
   std::string where;
   std::optional<double> max_distance;
   std::optional<double> min_similarity;
+  double recall = SearchRequest().recall;
+  size_t ef = 0;
+  bool exact = false;
   bool archived = false;
   bool with_vectors = false;
 };
 
 void add_search_options(CLI::App& app, SearchOptions& options);
+/// --recall, --ef and --exact: one of them at most.
+void add_effort_options(CLI::App& app, double& recall, size_t& ef, bool& exact);
 
 /// A request and the vector that it borrows.
 struct SearchInput {

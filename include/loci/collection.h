@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,10 +101,30 @@ struct SearchRequest {
   std::optional<double> max_distance;    ///< hits with distance <= this
   std::optional<double> min_similarity;  ///< hits with similarity >= this
   std::string where;                     ///< filter expression: "lang = 'rust' AND year >= 2020"
+  /// The share of the true nearest k that is enough, on average. Where the column has a graph, it
+  /// is searched as widely as reached this for the column's own rows; 1: the exact answer.
+  double recall = 0.99;
+  size_t ef = 0;       ///< not 0: candidates that the search of the graph keeps, whatever `recall`
+  bool exact = false;  ///< the exact answer, whatever the two above say
   bool include_archived = false;
   bool with_fields = true;    ///< false: rowid, distance and score only
   bool with_vectors = false;  ///< with_fields too: vectors in `record`
   bool snippets = false;      ///< a passage with the matched words marked by [ and ]
+};
+
+/// What Collection::nearest is asked beside the queries; fields as in SearchRequest.
+struct NearestRequest {
+  std::string_view column;  ///< vector column, borrowed for the call; empty: the first
+  size_t k = 10;            ///< at least 1
+  double recall = 0.99;
+  size_t ef = 0;
+  bool exact = false;
+};
+
+/// A row and how far it is from a query.
+struct Neighbor {
+  RowId rowid = kNoRow;
+  double distance = std::numeric_limits<double>::infinity();
 };
 
 /// One result, best first.
@@ -119,14 +140,17 @@ struct Hit {
 
 /// What a search did and why: the answer to "explain".
 struct Explain {
-  std::string plan;          ///< "exact scan", "text", "hybrid: exact scan + text"
+  /// "exact scan", "graph", "graph + scan of new rows", "text", "hybrid: graph + text"
+  std::string plan;
   std::string reason;        ///< why this plan
   std::string degraded;      ///< not empty when a mode could not be served in full, and why
   std::string snapshot;      ///< where the image came from: "file", "inline", "memory"
   std::string simd;          ///< tier in use
   size_t rows = 0;           ///< rows in the image
   size_t passed_filter = 0;  ///< rows that the filter let through
-  size_t scanned = 0;        ///< codes compared
+  size_t scanned = 0;        ///< codes compared, those of the graph too
+  size_t ef = 0;             ///< candidates that the search of the graph kept; 0: no graph was used
+  size_t tail = 0;           ///< rows scanned because the graph does not have them yet
   size_t reranked = 0;       ///< full vectors compared
   size_t pending = 0;        ///< rows whose text awaits a vector
   double refresh_us = 0, filter_us = 0, scan_us = 0, text_us = 0, fetch_us = 0, total_us = 0;
@@ -207,13 +231,21 @@ class LOCI_API Collection {
   [[nodiscard]] Result<std::vector<Version>> history(const RowKey& key, bool with_vectors = false,
                                                      int64_t limit = 0);
 
-  /// The best rows for a request, best first; ties by rowid. Vector hits are the true nearest.
+  /// The best rows for a request, best first; ties by rowid. Vector hits are the true nearest, or
+  /// where the column has a graph nearly those (SearchRequest::recall), each at its true distance.
   /// Errors: kInvalidArgument (dimension, NaN, unknown column or broken filter expression),
   /// kFailedPrecondition (mode kVector without a vector column, a text query whose column has no
   /// model, `embedder` given by set_embedder differs from the recorded model).
   [[nodiscard]] Result<SearchResult> search(const SearchRequest& request);
   /// Nearest rows to one vector: search() with fields left out.
   [[nodiscard]] Result<std::vector<Hit>> nearest(VectorView query, size_t k);
+  /// The nearest live rows to each of n queries at one moment of the file, as numbers alone: the
+  /// least that a search can cost.
+  /// queries  float32 [n x dim], row-major, borrowed for the call
+  /// out      [n x k], nearest first, ties by rowid; what is not found is {kNoRow, infinity}
+  /// Errors: kInvalidArgument (sizes, k, dimension, NaN, unknown column), kFailedPrecondition.
+  Status nearest(std::span<const float> queries, const NearestRequest& request,
+                 std::span<Neighbor> out);
 
   /// Gives the embedder of a column whose model is not built in.
   /// kFailedPrecondition when its identity or dimension is not the recorded one.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,6 +43,28 @@ struct DatabaseOptions {
   /// Snapshots that are due are written by a thread that the Database starts for that; false: by
   /// the call that finds them due, before it returns.
   bool background = true;
+  /// A vector column of so many rows gets a graph: searches that ask for a recall below 1 are then
+  /// answered by it. 0: never. Below some 10,000 rows the exact scan is as fast.
+  size_t graph_rows = 10000;
+};
+
+/// How far the building of a graph is.
+struct IndexProgress {
+  std::string_view column;  ///< of vectors; valid during the call
+  size_t done = 0;          ///< rows
+  size_t total = 0;
+};
+
+/// How graphs are built, in the words of HNSW.
+struct IndexOptions {
+  size_t m = 0;                ///< a node has up to 2 * m neighbours, 4 to 64; 0: 16
+  size_t ef_construction = 0;  ///< candidates kept for a new node, 16 to 1,000; 0: 128
+  size_t threads = 1;          ///< that build, 1 to 64
+  /// Called between slices of the work, on the calling thread; must not throw.
+  std::function<void(const IndexProgress&)> progress;
+  /// Looked at between slices: true ends the building with kCancelled; rows and searches are as
+  /// they were. Must outlive the call.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 /// A user's distance: smaller is nearer. Called from several threads; must not throw.
@@ -121,14 +144,18 @@ class LOCI_API Database {
   /// Verifies everything (SQLite, FTS5, log, followers, orphans, triggers); with `repair` mends
   /// what is derived. An empty list is a clean file. Progress is cancelled by nothing: O(file).
   Result<std::vector<CheckFinding>> check(bool repair = false);
-  /// Drops and rebuilds what is derived of one collection: FTS5, triggers, image, snapshot.
-  Status reindex(std::string_view name);
+  /// Drops and rebuilds what is derived of one collection: FTS5, triggers, image, graphs, snapshot.
+  /// Searches go on meanwhile. Errors: kInvalidArgument (options), kCancelled: only the graphs are
+  /// missing then.
+  Status reindex(std::string_view name, const IndexOptions& options = {});
   /// Writes the collection's search image beside the database, for other processes and the next
   /// start; ok when there is nothing to do or another process is at it. Also done by itself: by a
   /// search or a write that finds many rows changed since the last one, and when the database is
   /// closed. Not inside a transaction (kFailedPrecondition).
-  /// Cost: writes the codes and vectors of all rows.
-  Status publish(std::string_view name);
+  /// Graphs that are missing (DatabaseOptions::graph_rows) or lack rows are completed first; else a
+  /// thread of the Database does that after a search has found it due. Errors: as reindex.
+  /// Cost: writes the codes and vectors of all rows; a graph some 50 us a row at 384 dimensions.
+  Status publish(std::string_view name, const IndexOptions& options = {});
   /// A consistent copy to `path`, which must not exist (VACUUM INTO).
   Status backup(const std::string& path);
 

@@ -23,6 +23,7 @@ inline constexpr size_t kMaxWhereTerms = 1024;         ///< comparisons in a fil
 inline constexpr size_t kMaxWhereDepth = 64;           ///< nesting of a filter expression
 inline constexpr size_t kMaxQueryTextBytes = 1 << 16;  ///< of a search's words
 inline constexpr size_t kMaxK = 1 << 24;               ///< neighbours asked for
+inline constexpr size_t kMaxEf = 100000;               ///< candidates in a search of a graph
 inline constexpr int64_t kMaxVersions = 10000;         ///< kept of one row
 inline constexpr int64_t kMaxHistoryDays = 36500;      ///< that versions are kept
 inline constexpr size_t kMaxRows = 0xFFFFFFFE;  ///< of one search image: positions are 32 bits

@@ -265,6 +265,11 @@ Result<std::vector<Hit>> Collection::nearest(VectorView query, size_t k) {
   });
 }
 
+Status Collection::nearest(std::span<const float> queries, const NearestRequest& request,
+                           std::span<Neighbor> out) {
+  return base::guarded([&] { return impl_->nearest(queries, request, out); });
+}
+
 Status Collection::set_embedder(std::string_view column, std::shared_ptr<Embedder> embedder) {
   return base::guarded(
       [&] { return impl_->database().set_embedder(spec(), column, std::move(embedder)); });

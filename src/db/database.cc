@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "db/collection_impl.h"
 #include "db/database_impl.h"
+#include "db/graph_care.h"
 #include "store/followers.h"
 #include "store/maintenance.h"
 #include "store/rows.h"
@@ -289,8 +290,9 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
   });
 }
 
-Status Database::reindex(std::string_view name) {
+Status Database::reindex(std::string_view name, const IndexOptions& options) {
   return base::guarded([&]() -> Status {
+    LOCI_RETURN_IF_ERROR(db::check_index_options(options));
     LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
       LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
                             impl_->catalog().find(connection, name));
@@ -300,14 +302,20 @@ Status Database::reindex(std::string_view name) {
     }));
     impl_->catalog().drop_images();
     if (impl_->connections().thread_holds_writer()) return {};
+    const Status graphs = impl_->tend_graphs(name, options, 0);
     impl_->publish_quietly(name, DatabaseImpl::Publish::kAnyway);
-    return {};
+    return graphs;
   });
 }
 
-Status Database::publish(std::string_view name) {
-  return base::guarded(
-      [&]() -> Status { return impl_->publish(name, DatabaseImpl::Publish::kIfChanged); });
+Status Database::publish(std::string_view name, const IndexOptions& options) {
+  return base::guarded([&]() -> Status {
+    // A snapshot is refused in a transaction before a graph is built in vain.
+    if (!impl_->connections().thread_holds_writer()) {
+      LOCI_RETURN_IF_ERROR(impl_->tend_graphs(name, options, 0));
+    }
+    return impl_->publish(name, DatabaseImpl::Publish::kIfChanged);
+  });
 }
 
 Status Database::backup(const std::string& path) {

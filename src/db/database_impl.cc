@@ -26,7 +26,8 @@ DatabaseImpl::DatabaseImpl(Private /*key*/, std::unique_ptr<Connections> connect
     : connections_(std::move(connections)),
       snapshots_(base::file_system(), connections_->resolved_path(), options),
       in_background_(options.background),
-      background_([this](const std::string& name) { publish_quietly(name, Publish::kIfLong); }) {
+      graph_rows_(options.graph_rows),
+      background_([this](const std::string& name) { tend_in_background(name); }) {
   metric_lookup_ = [this](const std::string& name) -> DistanceFunction {
     const base::MutexLock lock(mu_);
     const auto found = metrics_.find(name);
@@ -154,7 +155,7 @@ Result<bool> DatabaseImpl::read_unchanged(std::string_view name, const ReadBody&
 Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& connection,
                                                           const CatalogEntry& entry,
                                                           const Snapshot& snapshot) {
-  const ImageReader reader(entry.source, metric_lookup_, snapshots_);
+  const ImageReader reader = image_reader(entry);
   if (!entry.attached) {
     LOCI_ASSIGN_OR_RETURN(
         ImageView view,
@@ -182,9 +183,14 @@ Result<std::optional<ImageView>> DatabaseImpl::image_view(sqlite::Connection& co
   return std::optional<ImageView>(std::move(past));
 }
 
-void DatabaseImpl::distrust(const CatalogEntry& entry, const index::SnapshotFile& file,
-                            const Status& why) {
-  ImageReader(entry.source, metric_lookup_, snapshots_).distrust(*entry.image, file, why);
+Status DatabaseImpl::distrust(const CatalogEntry& entry, ImageView view, const Status& why) {
+  const std::shared_ptr<index::SnapshotFile> file = view.file();
+  if (why.code() != StatusCode::kCorruption || file == nullptr) return why;
+  {
+    const ImageView gone = std::move(view);  // lets go of the image
+  }
+  image_reader(entry).distrust(*entry.image, *file, why);
+  return {};
 }
 
 std::shared_ptr<Embedder> DatabaseImpl::embedder(const CollectionSpec& spec,

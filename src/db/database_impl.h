@@ -61,8 +61,9 @@ class DatabaseImpl {
   Result<std::optional<ImageView>> image_view(sqlite::Connection& connection,
                                               const CatalogEntry& entry, const Snapshot& snapshot);
 
-  /// What a search found out about the snapshot that its view came from.
-  void distrust(const CatalogEntry& entry, const index::SnapshotFile& file, const Status& why);
+  /// What the search of a view failed with: ok when that was damage of the snapshot that the view
+  /// came from, which is not used again; else `why`. Ends the view.
+  Status distrust(const CatalogEntry& entry, ImageView view, const Status& why);
 
   enum class Publish : uint8_t { kIfLong, kIfChanged, kAnyway };
   /// Writes a snapshot of a source; ok when there is nothing to do or another program is at it
@@ -71,8 +72,13 @@ class DatabaseImpl {
   Status publish(std::string_view name, Publish when);
   /// publish() by ourselves: errors are logged.
   void publish_quietly(std::string_view name, Publish when);
-  /// publish() on another thread, when the source's image has asked for it; errors are logged.
-  void publish_if_wanted(std::string_view name, SharedImage& image);
+  /// Builds the graphs that the source should have, and completes those that lack more than `tail`
+  /// rows. One thread of all processes at a time, where snapshots are files: kBusy for the others.
+  /// Errors: kInvalidArgument (options), kCancelled.
+  Status tend_graphs(std::string_view name, const IndexOptions& options, size_t tail);
+  /// What has become due, on another thread, when the source's image has asked for it; errors are
+  /// logged.
+  void tend_if_wanted(std::string_view name, SharedImage& image);
   /// Notes that this process wrote `rows` rows and committed them; may publish() on another thread.
   void note_written(std::string_view name, SharedImage& image, int64_t rows);
   [[nodiscard]] Snapshots& snapshots() noexcept { return snapshots_; }
@@ -98,6 +104,11 @@ class DatabaseImpl {
   Status attach(sqlite::Connection& connection, const store::Source& source);
   Status publish_once(std::string_view name, Publish when);
   void publish_later(std::string_view name);
+  void tend_in_background(const std::string& name);
+  Status tend_graphs_once(std::string_view name, const IndexOptions& options, size_t tail);
+  [[nodiscard]] ImageReader image_reader(const CatalogEntry& entry) {
+    return {entry.source, metric_lookup_, snapshots_, graph_rows_};
+  }
   void tend_log_before_close();
 
   std::unique_ptr<Connections> connections_;
@@ -116,6 +127,8 @@ class DatabaseImpl {
   std::set<int64_t> settled_;                // by the thread that holds the writer
   std::atomic<bool> embedder_given_{false};  ///< since the last write: nothing is settled
   const bool in_background_;
+  const size_t graph_rows_;
+  std::atomic<bool> closing_{false};  ///< graphs that nobody has asked for are not finished
   /// Publishes. Last: what it uses must outlive it.
   Background background_;
 };

@@ -25,6 +25,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "db/graph_care.h"
 
 namespace loci::db {
 namespace {
@@ -58,6 +59,15 @@ Result<index::ScanOutcome> ImageView::search(const index::ScanQuery& query) cons
   outcome.filter_us += own.filter_us;
   outcome.scan_us += own.scan_us;
   return outcome;
+}
+
+void ImageView::take(const SharedImage& shared) {
+  base_ = &*shared.image;
+  rooted_ = shared.rooted;
+  tail_ = shared.tail;
+  graph_changes_ = shared.graph_changes;
+  graphs_saved_ = shared.graphs_saved;
+  file_ = shared.file;
 }
 
 std::vector<RowId> ImageView::rowids() const {
@@ -117,6 +127,9 @@ Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
 
 Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowId>& rows,
                           index::Image& image) const {
+  // Linking a row in a graph takes ten times as long as reading it: of many that is left for later.
+  constexpr size_t kLinkAtOnce = 16;
+  image.set_link_on_put(rows.size() <= kLinkAtOnce);
   for (const RowId row : rows) {
     const auto put = [&](const store::IndexRow& read) { return image.put(to_image_row(read)); };
     const Result<bool> there = store::read_one(connection, source_, row, put);
@@ -182,6 +195,9 @@ Result<bool> ImageReader::advance(sqlite::Connection& connection, SharedImage& s
     shared.tail = shared.image->size();
   }
   if (is_long(shared.tail, shared.image->size())) shared.wants_snapshot = true;
+  if (graphs_are_due(*shared.image, source_.spec.vectors.size(), graph_rows_)) {
+    shared.wants_graphs = true;
+  }
   return true;
 }
 
@@ -198,10 +214,7 @@ std::optional<ImageView> ImageReader::unchanged_view(const std::shared_ptr<Share
   view.shared_ = shared;
   view.hold_ = std::shared_lock(shared->mu);
   if (!shared->image.has_value() || !(shared->position == newest)) return std::nullopt;
-  view.base_ = &*shared->image;
-  view.rooted_ = shared->rooted;
-  view.tail_ = shared->tail;
-  view.file_ = shared->file;
+  view.take(*shared);
   return view;
 }
 
@@ -258,10 +271,7 @@ Result<ImageView> ImageReader::over(sqlite::Connection& connection,
   ImageView view;
   view.shared_ = shared;
   view.hold_ = std::move(hold);
-  view.base_ = &*shared->image;
-  view.rooted_ = shared->rooted;
-  view.tail_ = shared->tail;
-  view.file_ = shared->file;
+  view.take(*shared);
   if (changes.rows.empty()) return view;
   LOCI_ASSIGN_OR_RETURN(index::Image own, index::Image::create(layout()));
   LOCI_RETURN_IF_ERROR(apply(connection, changes.rows, own));

@@ -33,8 +33,14 @@ struct SharedImage {
   size_t tail LOCI_GUARDED_BY(mu) = 0;
   /// Whether a snapshot counts for what lies before the tail.
   bool rooted LOCI_GUARDED_BY(mu) = false;
+  /// How often graphs were built or completed, and how often when the last snapshot was written.
+  uint64_t graph_changes LOCI_GUARDED_BY(mu) = 0;
+  uint64_t graphs_saved LOCI_GUARDED_BY(mu) = 0;
 
   std::atomic<bool> wants_snapshot{false};  ///< the tail has grown long
+  std::atomic<bool> wants_graphs{false};    ///< one is missing, or lacks many rows
+  std::atomic<bool> graphs_failed{false};   ///< by themselves: not tried again
+  base::Mutex graphs_mu;                    ///< held by the thread that builds or completes them
   /// A snapshot is being written from the image: who finds newer rows scans them apart, as waiting
   /// for the writer would take too long.
   std::atomic<bool> being_written{false};
@@ -45,6 +51,8 @@ struct SharedImage {
     file.reset();
     tail = 0;
     rooted = false;
+    graph_changes = 0;
+    graphs_saved = 0;
   }
 };
 
@@ -73,6 +81,9 @@ class ImageView {
   [[nodiscard]] size_t tail() const noexcept { return tail_; }
   /// The snapshot whose memory is read; null: none.
   [[nodiscard]] const std::shared_ptr<index::SnapshotFile>& file() const noexcept { return file_; }
+  /// SharedImage::graph_changes.
+  [[nodiscard]] uint64_t graph_changes() const noexcept { return graph_changes_; }
+  [[nodiscard]] uint64_t graphs_saved() const noexcept { return graphs_saved_; }
   /// The shared image alone, with committed rows only; null when there is more to this view.
   [[nodiscard]] const index::Image* whole() const noexcept {
     return own_.has_value() ? nullptr : base_;
@@ -80,6 +91,8 @@ class ImageView {
 
  private:
   friend class ImageReader;
+  /// What `shared`, which hold_ holds, says of itself.
+  void take(const SharedImage& shared) LOCI_NO_THREAD_SAFETY_ANALYSIS;
   std::shared_ptr<SharedImage> shared_;  // owners: the catalog and the views in use
   std::shared_lock<base::SharedMutex> hold_;
   const index::Image* base_ = nullptr;  // into shared_, while hold_ is held
@@ -88,6 +101,8 @@ class ImageView {
   std::string note_;
   bool rooted_ = false;
   size_t tail_ = 0;
+  uint64_t graph_changes_ = 0;
+  uint64_t graphs_saved_ = 0;
   std::shared_ptr<index::SnapshotFile> file_;
 };
 
@@ -97,8 +112,10 @@ using MetricLookup =
 /// Brings images up to what a connection's snapshot sees.
 class ImageReader {
  public:
-  ImageReader(const store::Source& source, const MetricLookup& metrics, Snapshots& snapshots)
-      : source_(source), metrics_(metrics), snapshots_(snapshots) {}
+  /// graph_rows  as DatabaseOptions
+  ImageReader(const store::Source& source, const MetricLookup& metrics, Snapshots& snapshots,
+              size_t graph_rows)
+      : source_(source), metrics_(metrics), snapshots_(snapshots), graph_rows_(graph_rows) {}
 
   /// A view of `connection`'s open snapshot, of committed rows only, whose newest log entry is
   /// `newest`; `shared` is brought forward to it.
@@ -147,6 +164,7 @@ class ImageReader {
   const store::Source& source_;  // must outlive this
   const MetricLookup& metrics_;  // must outlive this
   Snapshots& snapshots_;         // must outlive this
+  size_t graph_rows_;
 };
 
 }  // namespace loci::db

@@ -7,6 +7,10 @@
 // newer rows scans those apart (SharedImage::being_written). Publication runs on connections of its
 // own, never inside a caller's transaction, and unless it was asked for on a thread of its own.
 //
+// Graphs are built before, from the same image (graph_care.cc): by publish() and reindex() of a
+// user, else on the thread of our own, after the snapshot without them is safe, and then in another
+// one.
+//
 // When: after a search that found many rows changed since the last snapshot (it has just paid for
 // reading them; the snapshot spares the next process that), after a write when this process has
 // written very many, and when the database is closed, which waits for it. What is "many":
@@ -20,6 +24,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "db/database_impl.h"
+#include "db/graph_care.h"
 #include "store/snapshot_parts.h"
 
 namespace loci::db {
@@ -35,6 +40,8 @@ struct Held {
   Snapshots::Plan plan;
   size_t tail = 0;
   bool rooted = false;
+  uint64_t graph_changes = 0;
+  bool graphs_saved = false;
 };
 
 bool is_due(const Held& held, DatabaseImpl::Publish when) {
@@ -42,11 +49,11 @@ bool is_due(const Held& held, DatabaseImpl::Publish when) {
     case DatabaseImpl::Publish::kAnyway:
       return true;
     case DatabaseImpl::Publish::kIfChanged:
-      return held.tail > 0 || !held.rooted;
+      return held.tail > 0 || !held.rooted || !held.graphs_saved;
     case DatabaseImpl::Publish::kIfLong:
       break;
   }
-  return is_long(held.tail, static_cast<size_t>(held.plan.root.rows));
+  return !held.graphs_saved || is_long(held.tail, static_cast<size_t>(held.plan.root.rows));
 }
 
 /// Says while it lives that the image is being written.
@@ -110,9 +117,10 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
         held.plan.root.scn = newest.scn;
         held.plan.root.token = newest.token;
         held.plan.root.rows = held.view->rows();
-        held.plan.root.layout = index::Image::layout_hash(
-            ImageReader(entry.source, metric_lookup_, snapshots_).layout());
+        held.plan.root.layout = index::Image::layout_hash(image_reader(entry).layout());
         held.tail = held.view->tail();
+        held.graph_changes = held.view->graph_changes();
+        held.graphs_saved = held.view->graphs_saved() == held.graph_changes;
         held.rooted = held.view->rooted() && last.has_value() && !last->too_old;
         return {};
       }));
@@ -131,6 +139,7 @@ Status DatabaseImpl::publish_once(std::string_view name, Publish when) {
   const base::WriterLock lock(held.image->mu);
   held.image->tail -= std::min(held.image->tail, held.tail);
   held.image->rooted = true;
+  held.image->graphs_saved = held.graph_changes;
   return {};
 }
 
@@ -142,9 +151,71 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
                     "': no snapshot written: ", status.message());
 }
 
-void DatabaseImpl::publish_if_wanted(std::string_view name, SharedImage& image) {
-  if (!image.wants_snapshot || connections_->thread_holds_writer()) return;
-  if (image.wants_snapshot.exchange(false)) publish_later(name);
+Status DatabaseImpl::tend_graphs(std::string_view name, const IndexOptions& options, size_t tail) {
+  LOCI_RETURN_IF_ERROR(check_index_options(options));
+  if (graph_rows_ == 0) return {};
+  constexpr int kAttempts = 3;  // the image may be replaced while a graph of it is built
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = tend_graphs_once(name, options, tail);
+    if (status.code() != StatusCode::kFailedPrecondition) break;
+  }
+  return status;
+}
+
+Status DatabaseImpl::tend_graphs_once(std::string_view name, const IndexOptions& options,
+                                      size_t tail) {
+  std::shared_ptr<SharedImage> image;  // owners: the catalog and this work
+  std::vector<std::string> columns;
+  std::vector<GraphNeed> needs;
+  LOCI_RETURN_IF_ERROR(read_source(name,
+                                   [&](sqlite::Connection& connection, const CatalogEntry& entry,
+                                       const Snapshot& snapshot) -> Status {
+                                     LOCI_ASSIGN_OR_RETURN(const std::optional<ImageView> view,
+                                                           image_view(connection, entry, snapshot));
+                                     if (!view.has_value() || view->whole() == nullptr) return {};
+                                     image = entry.image;
+                                     for (const VectorColumn& column : entry.source.spec.vectors) {
+                                       needs.push_back(graph_need(*view->whole(), columns.size(),
+                                                                  graph_rows_, tail));
+                                       columns.push_back(column.name);
+                                     }
+                                     return {};
+                                   }));
+  if (std::count(needs.begin(), needs.end(), GraphNeed::kNone) ==
+      static_cast<ptrdiff_t>(needs.size())) {
+    return {};
+  }
+  const base::MutexLock one_at_a_time(image->graphs_mu);
+  const bool asked_for = tail == 0;
+  const GraphCare care(options, [this, asked_for] { return !asked_for && closing_; });
+  for (size_t i = 0; i < needs.size(); ++i) {
+    LOCI_RETURN_IF_ERROR(care.tend(*image, i, columns[i], needs[i]));
+  }
+  return {};
+}
+
+void DatabaseImpl::tend_in_background(const std::string& name) {
+  publish_quietly(name, Publish::kIfLong);
+  const Status status =
+      base::guarded([&] { return tend_graphs(name, IndexOptions(), kLongGraphTail); });
+  if (status.ok()) {
+    publish_quietly(name, Publish::kIfLong);
+    return;
+  }
+  if (status.code() == StatusCode::kNotFound || status.code() == StatusCode::kCancelled) return;
+  base::log_quietly(LogLevel::kWarning, "collection '", name, "': ", status.message());
+  for (const EntryPtr& entry : catalog_.last_known()) {
+    if (entry->source.spec.name == name) entry->image->graphs_failed = true;
+  }
+}
+
+void DatabaseImpl::tend_if_wanted(std::string_view name, SharedImage& image) {
+  if (connections_->thread_holds_writer()) return;
+  const bool snapshot = image.wants_snapshot && image.wants_snapshot.exchange(false);
+  const bool graphs = in_background_ && image.wants_graphs && !image.graphs_failed &&
+                      image.wants_graphs.exchange(false);
+  if (snapshot || graphs) publish_later(name);
 }
 
 void DatabaseImpl::publish_later(std::string_view name) {
@@ -165,6 +236,7 @@ DatabaseImpl::~DatabaseImpl() {
     background_.abandon();
     return;
   }
+  closing_ = true;
   background_.stop();
   const auto publish_due = [this]() -> Status {
     for (const EntryPtr& entry : catalog_.last_known()) {

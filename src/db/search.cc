@@ -18,9 +18,6 @@
 namespace loci::db {
 namespace {
 
-/// A snapshot that the shared image has passed is begun anew this often; then the image is dropped.
-constexpr int kSnapshotAttempts = 8;
-
 double microseconds_since(int64_t start_ns) {
   return static_cast<double>(base::monotonic_ns() - start_ns) / 1000.0;
 }
@@ -41,6 +38,20 @@ double distance_of(Metric metric, double similarity) {
   }
   if (similarity <= 0) return std::numeric_limits<double>::infinity();
   return 1.0 / similarity - 1.0;
+}
+
+std::string_view plan_name(index::ScanPlan plan) {
+  switch (plan) {
+    case index::ScanPlan::kExactScan:
+      break;
+    case index::ScanPlan::kPassingRows:
+      return "exact scan of the passing rows";
+    case index::ScanPlan::kGraph:
+      return "graph";
+    case index::ScanPlan::kGraphAndTail:
+      return "graph + scan of new rows";
+  }
+  return "exact scan";
 }
 
 /// One search in progress, over one snapshot.
@@ -94,24 +105,9 @@ class Search {
 };
 
 Status Search::plan_vector() {
-  const std::vector<VectorColumn>& columns = source_.spec.vectors;
   const std::string& name = source_.spec.name;
-  if (columns.empty()) {
-    return Status::failed_precondition(
-        base::str_cat("collection '", name, "' has no vector column"));
-  }
-  if (!request_.column.empty()) {
-    const auto found = std::find_if(columns.begin(), columns.end(), [&](const auto& column) {
-      return column.name == request_.column;
-    });
-    if (found == columns.end()) {
-      return Status::invalid_argument(base::str_cat("collection '", name, "': no vector column '",
-                                                    request_.column, "'; the first is '",
-                                                    columns.front().name, "'"));
-    }
-    column_ = static_cast<size_t>(found - columns.begin());
-  }
-  const VectorColumn& column = columns[column_];
+  LOCI_ASSIGN_OR_RETURN(column_, find_vector_column(source_.spec, request_.column));
+  const VectorColumn& column = source_.spec.vectors[column_];
   if (column.metric == Metric::kCustom && !database_.has_metric(column.custom_metric)) {
     return Status::failed_precondition(base::str_cat(
         "collection '", name, "', column '", column.name, "': its metric '", column.custom_metric,
@@ -198,6 +194,7 @@ Status Search::choose_mode(const Status& vector_error, const Status& text_error)
 }
 
 Status Search::plan() {
+  LOCI_RETURN_IF_ERROR(check_effort(request_.recall, request_.ef));
   if (request_.k == 0 && !request_.max_distance.has_value() &&
       !request_.min_similarity.has_value()) {
     return Status::invalid_argument(
@@ -210,7 +207,7 @@ Status Search::plan() {
   LOCI_RETURN_IF_ERROR(choose_mode(vector_error, text_error));
   LOCI_ASSIGN_OR_RETURN(filter_, query::Filter::bind(request_.where, source_));
   Explain& explain = result_.explain;
-  explain.plan = hybrid() ? "hybrid: exact scan + text" : use_vector_ ? "exact scan" : "text";
+  if (!use_vector_) explain.plan = "text";
   LOCI_ASSIGN_OR_RETURN(explain.simd, simd_tier());
   return {};
 }
@@ -265,17 +262,21 @@ Result<bool> Search::run_vector() {
                                .max_distance = limit,
                                .filter = predicate.has_value() ? &*predicate : nullptr,
                                .include_archived = request_.include_archived,
-                               .hidden = {}};
+                               .hidden = {},
+                               .recall = request_.recall,
+                               .ef = request_.ef,
+                               .exact = request_.exact};
   Result<index::ScanOutcome> found = view->search(query);
   if (!found.has_value()) {
-    const std::shared_ptr<index::SnapshotFile> file = view->file();
-    if (found.error().code() != StatusCode::kCorruption || file == nullptr) return found.error();
-    view.reset();  // lets go of the image
-    database_.distrust(entry_, *file, found.error());
+    LOCI_RETURN_IF_ERROR(database_.distrust(entry_, *std::move(view), found.error()));
     return false;
   }
   index::ScanOutcome& outcome = *found;
   neighbors_ = std::move(outcome.neighbors);
+  explain.plan =
+      base::str_cat(hybrid() ? "hybrid: " : "", plan_name(outcome.plan), hybrid() ? " + text" : "");
+  explain.ef = outcome.ef;
+  explain.tail = outcome.tail;
   explain.rows = view->rows();
   explain.passed_filter = outcome.passed_filter;
   explain.scanned = outcome.scanned;
@@ -358,40 +359,19 @@ Result<bool> Search::run() {
 
 Result<SearchResult> CollectionImpl::search(const SearchRequest& request) {
   SearchResult result;
-  bool done = false;
-  std::shared_ptr<SharedImage> image;
-  const auto attempt = [&](sqlite::Connection& connection, const CatalogEntry& entry,
-                           const Snapshot& snapshot) -> Status {
-    Search search(*database_, request, connection, entry, snapshot);
-    LOCI_ASSIGN_OR_RETURN(done, search.run());
-    if (done) result = search.take();
-    if (image != entry.image) image = entry.image;
-    return {};
-  };
   // Rowids and distances come from the image alone; words and fields are asked of the tables.
   const bool image_alone =
       !request.with_fields && (request.text.empty() || request.mode == SearchMode::kVector);
-  if (image_alone) LOCI_RETURN_IF_ERROR(database_->read_unchanged(name(), attempt).status());
-  for (int i = 0; !done && i < kSnapshotAttempts; ++i) {
-    LOCI_RETURN_IF_ERROR(database_->read_source(name(), attempt));
-  }
-  if (done) {
-    database_->publish_if_wanted(name(), *image);
-    return result;
-  }
-  // The file was set back: no snapshot will catch up with the image.
-  const auto anew = [&](sqlite::Connection& connection, const CatalogEntry& entry,
-                        const Snapshot& snapshot) -> Status {
-    {
-      const base::WriterLock lock(entry.image->mu);
-      entry.image->reset();
-    }
-    return attempt(connection, entry, snapshot);
-  };
-  LOCI_RETURN_IF_ERROR(database_->read_source(name(), anew));
-  if (done) return result;
-  return Status::busy(
-      base::str_cat("collection '", name(), "': the image was moved by others at every attempt"));
+  LOCI_RETURN_IF_ERROR(
+      search_snapshot(image_alone,
+                      [&](sqlite::Connection& connection, const CatalogEntry& entry,
+                          const Snapshot& snapshot) -> Result<bool> {
+                        Search search(*database_, request, connection, entry, snapshot);
+                        LOCI_ASSIGN_OR_RETURN(const bool done, search.run());
+                        if (done) result = search.take();
+                        return done;
+                      }));
+  return result;
 }
 
 }  // namespace loci::db

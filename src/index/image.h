@@ -117,6 +117,8 @@ class Image {
   // Graphs. Without LOCI_WITH_GRAPH those that return a Status say kUnsupported, as they do for a
   // column that can have none (l1, hamming, custom).
 
+  /// Whether the metric of `column` is one that a graph serves, and graphs are compiled in.
+  [[nodiscard]] bool can_have_graph(size_t column) const noexcept;
   /// Begins a graph of `column`; one begun before is void. Quick.
   [[nodiscard]] Result<GraphBuild> begin_graph(size_t column, const GraphOptions& options);
   /// Takes over a build that is done(), instead of the graph that is there, and links what changed
