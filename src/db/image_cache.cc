@@ -155,8 +155,20 @@ Status ImageReader::load(sqlite::Connection& connection, SharedImage& shared) co
   shared.file = file;
   shared.rooted = true;
   shared.tail = 0;
+  shared.graphs_saved = shared.graph_changes;
+  shared.last_root = file->root().id;
   shared.position = {.scn = file->root().scn, .token = file->root().token};
   return {};
+}
+
+Status ImageReader::adopt(sqlite::Connection& connection, SharedImage& shared) const {
+  LOCI_ASSIGN_OR_RETURN(const std::optional<store::SnapshotRecord> record,
+                        store::find_snapshot(connection, source_.id));
+  if (!record.has_value() || record->too_old) return {};
+  const base::WriterLock lock(shared.mu);
+  if (!shared.image.has_value() || record->root == shared.last_root) return {};
+  shared.last_root = record->root;  // whatever comes of it: tried once
+  return load(connection, shared);
 }
 
 Result<bool> ImageReader::follow(sqlite::Connection& connection, SharedImage& shared,

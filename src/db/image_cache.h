@@ -36,10 +36,13 @@ struct SharedImage {
   /// How often graphs were built or completed, and how often when the last snapshot was written.
   uint64_t graph_changes LOCI_GUARDED_BY(mu) = 0;
   uint64_t graphs_saved LOCI_GUARDED_BY(mu) = 0;
+  /// The newest snapshot that this process has loaded or written.
+  index::SnapshotId last_root LOCI_GUARDED_BY(mu){};
 
   std::atomic<bool> wants_snapshot{false};  ///< the tail has grown long
   std::atomic<bool> wants_graphs{false};    ///< one is missing, or lacks many rows
-  std::atomic<bool> graphs_failed{false};   ///< by themselves: not tried again
+  /// Monotonic time in ns; before it graphs are not asked for unasked.
+  std::atomic<int64_t> graphs_not_before{0};
   base::Mutex graphs_mu;                    ///< held by the thread that builds or completes them
   /// A snapshot is being written from the image: who finds newer rows scans them apart, as waiting
   /// for the writer would take too long.
@@ -137,6 +140,8 @@ class ImageReader {
                               const std::shared_ptr<SharedImage>& shared,
                               const store::LogPosition& newest) const
       LOCI_NO_THREAD_SAFETY_ANALYSIS;  // the lock moves into the view
+  /// Takes over a snapshot that another process has written since, with its graphs.
+  Status adopt(sqlite::Connection& connection, SharedImage& shared) const;
   /// The image was found damaged by what came from its snapshot: it is made anew from the rows.
   void distrust(SharedImage& shared, const index::SnapshotFile& file, const Status& why) const;
   [[nodiscard]] index::ImageLayout layout() const;

@@ -24,7 +24,6 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "db/database_impl.h"
-#include "db/graph_care.h"
 #include "store/snapshot_parts.h"
 
 namespace loci::db {
@@ -149,73 +148,6 @@ void DatabaseImpl::publish_quietly(std::string_view name, Publish when) {
   if (status.ok() || status.code() == StatusCode::kNotFound) return;  // dropped meanwhile
   base::log_quietly(LogLevel::kWarning, "collection '", name,
                     "': no snapshot written: ", status.message());
-}
-
-Status DatabaseImpl::tend_graphs(std::string_view name, const IndexOptions& options, size_t tail) {
-  LOCI_RETURN_IF_ERROR(check_index_options(options));
-  if (graph_rows_ == 0) return {};
-  constexpr int kAttempts = 3;  // the image may be replaced while a graph of it is built
-  Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = tend_graphs_once(name, options, tail);
-    if (status.code() != StatusCode::kFailedPrecondition) break;
-  }
-  return status;
-}
-
-Status DatabaseImpl::tend_graphs_once(std::string_view name, const IndexOptions& options,
-                                      size_t tail) {
-  std::shared_ptr<SharedImage> image;  // owners: the catalog and this work
-  std::vector<std::string> columns;
-  std::vector<GraphNeed> needs;
-  LOCI_RETURN_IF_ERROR(read_source(name,
-                                   [&](sqlite::Connection& connection, const CatalogEntry& entry,
-                                       const Snapshot& snapshot) -> Status {
-                                     LOCI_ASSIGN_OR_RETURN(const std::optional<ImageView> view,
-                                                           image_view(connection, entry, snapshot));
-                                     if (!view.has_value() || view->whole() == nullptr) return {};
-                                     image = entry.image;
-                                     for (const VectorColumn& column : entry.source.spec.vectors) {
-                                       needs.push_back(graph_need(*view->whole(), columns.size(),
-                                                                  graph_rows_, tail));
-                                       columns.push_back(column.name);
-                                     }
-                                     return {};
-                                   }));
-  if (std::count(needs.begin(), needs.end(), GraphNeed::kNone) ==
-      static_cast<ptrdiff_t>(needs.size())) {
-    return {};
-  }
-  const base::MutexLock one_at_a_time(image->graphs_mu);
-  const bool asked_for = tail == 0;
-  const GraphCare care(options, [this, asked_for] { return !asked_for && closing_; });
-  for (size_t i = 0; i < needs.size(); ++i) {
-    LOCI_RETURN_IF_ERROR(care.tend(*image, i, columns[i], needs[i]));
-  }
-  return {};
-}
-
-void DatabaseImpl::tend_in_background(const std::string& name) {
-  publish_quietly(name, Publish::kIfLong);
-  const Status status =
-      base::guarded([&] { return tend_graphs(name, IndexOptions(), kLongGraphTail); });
-  if (status.ok()) {
-    publish_quietly(name, Publish::kIfLong);
-    return;
-  }
-  if (status.code() == StatusCode::kNotFound || status.code() == StatusCode::kCancelled) return;
-  base::log_quietly(LogLevel::kWarning, "collection '", name, "': ", status.message());
-  for (const EntryPtr& entry : catalog_.last_known()) {
-    if (entry->source.spec.name == name) entry->image->graphs_failed = true;
-  }
-}
-
-void DatabaseImpl::tend_if_wanted(std::string_view name, SharedImage& image) {
-  if (connections_->thread_holds_writer()) return;
-  const bool snapshot = image.wants_snapshot && image.wants_snapshot.exchange(false);
-  const bool graphs = in_background_ && image.wants_graphs && !image.graphs_failed &&
-                      image.wants_graphs.exchange(false);
-  if (snapshot || graphs) publish_later(name);
 }
 
 void DatabaseImpl::publish_later(std::string_view name) {

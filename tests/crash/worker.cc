@@ -290,7 +290,8 @@ Status run(const std::vector<std::string>& arguments) {
     return churn(arguments[1], std::stoi(arguments[2]), std::stoi(arguments[3]));
   }
   if (verb == "peek" && arguments.size() == 3) return peek(arguments[1], std::stoi(arguments[2]));
-  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(arguments[1]));
+  // So that graphs are built and completed, and killed at it.
+  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(arguments[1], {.graph_rows = 100}));
   if (verb == "write" && arguments.size() == 7) {
     WriteOptions options;
     options.stream.seed = std::stoull(arguments[2]);

@@ -28,23 +28,21 @@ std::set<std::string> words_of(const Record& record, const CollectionSpec& spec)
   return words;
 }
 
-std::string compare_vectors(Collection& collection, const VectorColumn& column,
-                            const std::vector<Record>& rows) {
-  const std::vector<float> query = sine_vector(column.dim, 0.77);
-  std::map<int64_t, double> expected;
-  for (const Record& row : rows) {
-    for (const auto& [name, vector] : row.vectors) {
-      if (name != column.name || vector.empty()) continue;
-      expected[to_int(*row.rowid)] = oracle_distance(column.metric, query, vector);
-    }
-  }
+/// What is wrong with a search for `k` rows: each must be one of `expected`, at its distance and in
+/// order. Takes those that were found out of `expected`.
+std::string compare_nearest(Collection& collection, const VectorColumn& column, VectorView query,
+                            size_t k, std::map<int64_t, double>& expected) {
   SearchRequest request;
   request.mode = SearchMode::kVector;
   request.column = column.name;
   request.vector = query;
-  request.k = 100000;
+  request.k = k;
   const auto found = collection.search(request);
   if (!found.ok()) return found.error().to_string();
+  if (found->hits.size() != std::min(k, expected.size())) {
+    return column.name + ": " + std::to_string(found->hits.size()) + " hits of " +
+           std::to_string(expected.size()) + " rows, asked for " + std::to_string(k);
+  }
   double last = -2;
   for (const Hit& hit : found->hits) {
     const auto row = expected.find(to_int(hit.rowid));
@@ -55,8 +53,26 @@ std::string compare_vectors(Collection& collection, const VectorColumn& column,
     last = *hit.distance;
     expected.erase(row);
   }
-  if (expected.empty()) return "";
-  return column.name + ": row " + std::to_string(expected.begin()->first) + " was not found";
+  return "";
+}
+
+/// All rows, by a scan, and the nearest few, by the graph if there is one.
+std::string compare_vectors(Collection& collection, const VectorColumn& column,
+                            const std::vector<Record>& rows) {
+  const std::vector<float> query = sine_vector(column.dim, 0.77);
+  std::map<int64_t, double> all;
+  for (const Record& row : rows) {
+    for (const auto& [name, vector] : row.vectors) {
+      if (name != column.name || vector.empty()) continue;
+      all[to_int(*row.rowid)] = oracle_distance(column.metric, query, vector);
+    }
+  }
+  for (const size_t k : {size_t{10}, size_t{100000}}) {
+    std::map<int64_t, double> expected = all;
+    std::string difference = compare_nearest(collection, column, query, k, expected);
+    if (!difference.empty()) return difference;
+  }
+  return "";
 }
 
 std::string compare_words(Collection& collection, const CollectionSpec& spec,

@@ -292,11 +292,25 @@ Status search_vector(Database& database, std::string& seen) {
   return search(database, seen, SearchMode::kVector);
 }
 
+/// Rows that a graph takes in at once, and rows that go from it.
+Status insert_and_search(Database& database, std::string& seen) {
+  LOCI_ASSIGN_OR_RETURN(Collection notes, database.collection("notes"));
+  LOCI_RETURN_IF_ERROR(notes.nearest(vector(0.42), 3).status());
+  LOCI_RETURN_IF_ERROR(database.transaction([&]() -> Status {
+    LOCI_RETURN_IF_ERROR(notes.insert_many(fault_rows(600, 5)).status());
+    return notes.remove(keys({"note-2", "note-7"})).status();
+  }));
+  return search(database, seen, SearchMode::kVector);
+}
+
 /// Those that write, read or remove a snapshot.
 std::vector<Workload> snapshot_workloads() {
   DatabaseOptions in_the_file;
   in_the_file.snapshot = SnapshotMode::kInline;
   in_the_file.background = false;
+  DatabaseOptions with_graph;
+  with_graph.background = false;
+  with_graph.graph_rows = 16;
   return {
       {"purge_published", fill_and_publish, purge_some, snapshot_files},
       {.name = "reindex",
@@ -323,6 +337,15 @@ std::vector<Workload> snapshot_workloads() {
        .prepare = fill_and_publish,
        .act = purge_some,
        .options = in_the_file},
+      {.name = "publish_graph",
+       .prepare = fill_after_publishing,
+       .act = publish,
+       .left = published,
+       .options = with_graph},
+      {.name = "search_graph",
+       .prepare = fill_and_publish,
+       .act = insert_and_search,
+       .options = with_graph},
       {.name = "search_long_tail",
        .prepare = fill_long,
        .act = search_long,
