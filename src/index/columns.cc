@@ -19,6 +19,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <utility>
@@ -63,6 +64,7 @@ Result<VectorColumn> VectorColumn::create(ColumnLayout layout) {
   const size_t scanned_bytes = column.codec_.has_value() ? column.codec_->stride() : dim * 4;
   const size_t rows = std::max(kBlockRows, base::Buffer::kHugePage / scanned_bytes);
   column.chunk_shift_ = static_cast<size_t>(std::bit_width(std::bit_ceil(rows)) - 1);
+  column.code_stride_ = column.codec_.has_value() ? column.codec_->stride() : 0;
   column.staged_.resize(dim);
   column.staged_bits_.resize(column.code_stride());
   return column;
@@ -79,9 +81,6 @@ bool VectorColumn::has_norms() const noexcept {
 }
 bool VectorColumn::two_planes() const noexcept {
   return codec_.has_value() && codec_->two_planes();
-}
-size_t VectorColumn::code_stride() const noexcept {
-  return codec_.has_value() ? codec_->stride() : 0;
 }
 
 Status VectorColumn::stage(std::span<const std::byte> blob) {
@@ -208,6 +207,16 @@ void VectorColumn::encode(size_t slot) noexcept {
   if (two_planes()) chunk.fine.as<quant::RowParams>()[at] = row.fine;
 }
 
+bool VectorColumn::holds_staged(size_t slot) const noexcept {
+  if (slot >= slots_ || staged_present_ != present_.test(slot)) return false;
+  if (!staged_present_) return true;
+  if (layout_.metric == Metric::kHamming) {
+    return std::equal(staged_bits_.begin(), staged_bits_.end(), scan_code(slot));
+  }
+  // Bits, not values: 0 and -0 differ.
+  return std::memcmp(staged_.data(), vector(slot), dim() * sizeof(float)) == 0;
+}
+
 void VectorColumn::commit(size_t slot) noexcept {
   slots_ = std::max(slots_, slot + 1);
   present_.set(slot, staged_present_);
@@ -257,6 +266,7 @@ void VectorColumn::refit_grid() noexcept {
 }
 
 void VectorColumn::encode_all() noexcept {
+  ++codings_;
   for (size_t slot = 0; slot < slots_; slot += kBlockRows) {
     if (Status status = verify_around(slot); !status.ok()) damage_ = std::move(status);
   }

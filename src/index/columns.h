@@ -44,10 +44,14 @@ class VectorColumn {
   /// Makes room for slot `slot`, at most one past those in use. Errors: kOutOfMemory; may also
   /// throw std::bad_alloc. The content is unchanged then.
   Status reserve(size_t slot);
+  /// Whether what was staged is what `slot` holds already. Needs reserve(slot).
+  [[nodiscard]] bool holds_staged(size_t slot) const noexcept;
   /// Stores what was staged. Needs reserve(slot).
   void commit(size_t slot) noexcept;
   /// Takes the vector of `slot` out; that of `last`, the greatest slot in use, moves there.
   void remove(size_t slot, size_t last) noexcept;
+  /// Takes the vector of `slot` out and leaves the slot empty.
+  void clear(size_t slot) noexcept { present_.set(slot, false); }
 
   [[nodiscard]] const SlotBits& present() const noexcept { return present_; }
   /// Null for kCustom.
@@ -57,6 +61,12 @@ class VectorColumn {
   /// `count` coded rows from `slot` on, within a block. No codes for kCustom, no parameters for
   /// kHamming and kCustom.
   [[nodiscard]] quant::RowBlock rows(size_t slot, size_t count) const noexcept;
+  /// What scans read of one slot: its row in the first plane.
+  [[nodiscard]] const uint8_t* scan_code(size_t slot) const noexcept {
+    return chunk_of(slot).codes.data() + in_chunk(slot) * code_stride();
+  }
+  /// How many times all rows were coded anew: what was derived from codes before is void.
+  [[nodiscard]] uint64_t codings() const noexcept { return codings_; }
   /// dim() floats; not for kHamming.
   [[nodiscard]] const float* vector(size_t slot) const noexcept;
   /// ||x||; kCosine and kAngular only.
@@ -105,7 +115,7 @@ class VectorColumn {
   [[nodiscard]] bool has_params() const noexcept;
   [[nodiscard]] bool has_norms() const noexcept;
   [[nodiscard]] bool two_planes() const noexcept;
-  [[nodiscard]] size_t code_stride() const noexcept;
+  [[nodiscard]] size_t code_stride() const noexcept { return code_stride_; }
   Result<Chunk> allocate(size_t rows) const;
   /// Bytes of each array of a chunk of `rows` rows, vectors apart: codes, low, params, fine, norms.
   [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
@@ -142,7 +152,9 @@ class VectorColumn {
 
   ColumnLayout layout_;
   std::optional<quant::U8Codec> codec_;
+  size_t code_stride_ = 0;
   size_t chunk_shift_ = 10;
+  uint64_t codings_ = 0;
   std::vector<Chunk> chunks_;
   SlotBits present_;
   Grid grid_;

@@ -124,6 +124,14 @@ void FieldColumn::remove(size_t slot, size_t last) noexcept {
   nulls_.set(last, false);
 }
 
+void FieldColumn::clear(size_t slot) noexcept {
+  if (type_ == FieldType::kText && !nulls_.test(slot)) {
+    dictionary_.release(codes_[slot]);
+    codes_[slot] = 0;
+  }
+  nulls_.set(slot, true);
+}
+
 Status FieldColumn::save(uint32_t number, size_t slots, SnapshotWriter& out) const {
   const auto bytes_of = [](const auto& values, size_t count) {
     return base::ByteSpan(reinterpret_cast<const uint8_t*>(values.data()),

@@ -38,6 +38,8 @@ class FieldColumn {
   void set(size_t slot, const Cell& cell, bool fresh) noexcept;
   /// Takes the value of `slot` out; the one of `last`, the greatest slot, moves there.
   void remove(size_t slot, size_t last) noexcept;
+  /// Takes the value of `slot` out and leaves the slot empty: set() of it is then `fresh`.
+  void clear(size_t slot) noexcept;
 
   [[nodiscard]] const SlotBits& nulls() const noexcept { return nulls_; }
   [[nodiscard]] std::span<const int64_t> integers() const noexcept { return integers_; }

@@ -4,8 +4,9 @@
 //
 // One slot a row, dense: slots 0..n-1 are in use, and erasing a row moves the last row into its
 // slot. So there are no dead slots to skip, nothing to compact, and every array can be scanned from
-// end to end; the price is that erasing copies one row (2 KB at 384 dimensions). The
-// order of slots means nothing: results are ordered by distance and rowid.
+// end to end; the price is that erasing copies one row (2 KB at 384 dimensions). With a graph slots
+// keep their rows and erasing leaves a hole (image_graphs.cc says why). The order of slots means
+// nothing: results are ordered by distance and rowid.
 //
 // A put is two-phased. Everything that can fail comes first (check the values, decode the vectors,
 // reserve memory in every array, intern texts), then everything is stored by functions that cannot
@@ -15,8 +16,8 @@
 // filter), one bit a slot, and hands it to the scan. Without filter, hidden, archived or pending
 // rows there is no set and the scan takes whole blocks.
 //
-// Invariants: (1) all columns have as many slots in use as there are rows; (2) a row's slot is
-// found by its rowid and nowhere else; (3) archived bits past the last slot are zero.
+// Invariants: (1) all columns have as many slots in use as there are rows and holes; (2) a row's
+// slot is found by its rowid and nowhere else; (3) archived bits past the last slot are zero.
 // Tested by image_test.cc.
 #include "index/image.h"
 
@@ -29,28 +30,11 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/strings.h"
-#include "index/bits.h"
-#include "index/columns.h"
-#include "index/exact_scan.h"
-#include "index/fields.h"
+#include "index/image_impl.h"
 #include "index/predicate_eval.h"
-#include "index/row_slots.h"
 #include "index/snapshot_file.h"
 
 namespace loci::index {
-
-struct Image::Impl {
-  RowSlots slots;
-  SlotBits archived;
-  std::vector<VectorColumn> columns;
-  std::vector<FieldColumn> fields;
-  std::vector<FieldColumn::Cell> cells;  ///< of the row being put
-
-  Status check(const ImageRow& row);
-  Status reserve(const ImageRow& row, size_t slot);
-  Result<AllowedRows> allowed_rows(const ScanQuery& query) const;
-  void hide(std::span<const RowId> hidden, AllowedRows& allowed) const;
-};
 
 Image::Image(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Image::Image(Image&&) noexcept = default;
@@ -104,7 +88,7 @@ Status Image::put(const ImageRow& row) {
   Impl& impl = *impl_;
   LOCI_RETURN_IF_ERROR(impl.check(row));
   const std::optional<size_t> found = impl.slots.find(row.rowid);
-  const size_t slot = found.value_or(impl.slots.size());
+  const size_t slot = found.value_or(impl.slots.next_slot());
   if (slot >= base::kMaxRows) {
     return Status::full(base::str_cat("image of ", slot, " rows, at most ", base::kMaxRows));
   }
@@ -112,7 +96,13 @@ Status Image::put(const ImageRow& row) {
   // Nothing fails from here on.
   if (!found.has_value()) impl.slots.append(row.rowid);
   impl.archived.set(slot, row.archived);
-  for (VectorColumn& column : impl.columns) column.commit(slot);
+  for (size_t c = 0; c < impl.columns.size(); ++c) {
+    // A row whose vector stays, as when a text of it changes, stays where it is in the graph.
+    if (found.has_value() && impl.columns[c].holds_staged(slot)) continue;
+    impl.columns[c].commit(slot);
+    impl.unlink(c, slot);
+    impl.link(c, slot);
+  }
   for (size_t f = 0; f < impl.fields.size(); ++f) {
     impl.fields[f].set(slot, impl.cells[f], !found.has_value());
   }
@@ -124,6 +114,16 @@ void Image::erase(RowId row) noexcept {
   const std::optional<size_t> found = impl.slots.find(row);
   if (!found.has_value()) return;
   const size_t slot = *found;
+  if (impl.keeps_slots()) {
+    for (size_t c = 0; c < impl.columns.size(); ++c) {
+      impl.columns[c].clear(slot);
+      impl.unlink(c, slot);
+    }
+    for (FieldColumn& field : impl.fields) field.clear(slot);
+    impl.archived.set(slot, false);
+    impl.slots.vacate(slot);
+    return;
+  }
   const size_t last = impl.slots.size() - 1;
   for (VectorColumn& column : impl.columns) column.remove(slot, last);
   for (FieldColumn& field : impl.fields) field.remove(slot, last);
@@ -138,7 +138,7 @@ size_t Image::size() const noexcept { return impl_->slots.size(); }
 
 size_t Image::memory_bytes() const noexcept {
   size_t bytes = sizeof(Impl) + impl_->slots.memory_bytes() + impl_->archived.memory_bytes() +
-                 impl_->cells.capacity() * sizeof(FieldColumn::Cell);
+                 impl_->cells.capacity() * sizeof(FieldColumn::Cell) + impl_->graph_bytes();
   for (const VectorColumn& column : impl_->columns) bytes += sizeof column + column.memory_bytes();
   for (const FieldColumn& field : impl_->fields) bytes += sizeof field + field.memory_bytes();
   return bytes;
@@ -146,6 +146,7 @@ size_t Image::memory_bytes() const noexcept {
 
 std::vector<RowId> Image::rowids() const {
   std::vector<RowId> rows(impl_->slots.rows().begin(), impl_->slots.rows().end());
+  std::erase(rows, kNoRow);
   std::sort(rows.begin(), rows.end());
   return rows;
 }
@@ -165,15 +166,15 @@ void Image::Impl::hide(std::span<const RowId> hidden, AllowedRows& allowed) cons
 Result<AllowedRows> Image::Impl::allowed_rows(const ScanQuery& query) const {
   const VectorColumn& column = columns[query.column];
   AllowedRows allowed;
-  allowed.slots = slots.size();
+  allowed.slots = slots.slots();
   const bool skip_archived = !query.include_archived && archived.count() != 0;
   if (query.filter == nullptr && query.hidden.empty() && !skip_archived &&
-      column.present().count() == slots.size()) {
+      column.present().count() == slots.slots()) {
     allowed.all = true;
-    allowed.count = slots.size();
+    allowed.count = slots.slots();
     return allowed;
   }
-  allowed.blocks.resize(block_count(slots.size()));
+  allowed.blocks.resize(block_count(slots.slots()));
   std::optional<BoundPredicate> filter;
   if (query.filter != nullptr) {
     LOCI_ASSIGN_OR_RETURN(filter, BoundPredicate::bind(*query.filter, fields, slots));
@@ -202,7 +203,10 @@ Result<ScanOutcome> Image::search(const ScanQuery& query) const {
   const int64_t filtered_ns = base::monotonic_ns();
   ScanOutcome outcome;
   outcome.passed_filter = allowed.count;
-  LOCI_RETURN_IF_ERROR(exact_scan(column, query, allowed, impl.slots.rows(), outcome));
+  LOCI_ASSIGN_OR_RETURN(const bool answered, impl.search_graph(query, allowed, outcome));
+  if (!answered) {
+    LOCI_RETURN_IF_ERROR(exact_scan(column, query, allowed, impl.slots.rows(), outcome));
+  }
   outcome.filter_us = static_cast<double>(filtered_ns - start_ns) / 1e3;
   outcome.scan_us = static_cast<double>(base::monotonic_ns() - filtered_ns) / 1e3;
   return outcome;
@@ -213,7 +217,7 @@ Status Image::save(SnapshotWriter& out) const {
   const auto bytes_of = [](const auto& values) {
     return base::ByteSpan(reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes());
   };
-  const size_t slots = impl.slots.size();
+  const size_t slots = impl.slots.slots();
   LOCI_RETURN_IF_ERROR(out.add({SegmentKind::kRowIds, 0, 0}, slots, bytes_of(impl.slots.rows())));
   LOCI_RETURN_IF_ERROR(
       out.add({SegmentKind::kArchived, 0, 0}, slots, bytes_of(impl.archived.words())));
@@ -223,7 +227,7 @@ Status Image::save(SnapshotWriter& out) const {
   for (uint32_t f = 0; f < impl.fields.size(); ++f) {
     LOCI_RETURN_IF_ERROR(impl.fields[f].save(f, slots, out));
   }
-  return {};
+  return impl.save_graphs(out);
 }
 
 Result<Image> Image::load(ImageLayout layout, const std::shared_ptr<SnapshotFile>& from) {
@@ -251,6 +255,7 @@ Result<Image> Image::load(ImageLayout layout, const std::shared_ptr<SnapshotFile
     for (uint32_t f = 0; f < impl.fields.size(); ++f) {
       LOCI_RETURN_IF_ERROR(impl.fields[f].load(f, slots, *from));
     }
+    LOCI_RETURN_IF_ERROR(impl.load_graphs(*from));
     return image;
   });
 }
@@ -274,7 +279,7 @@ uint64_t Image::layout_hash(const ImageLayout& layout) {
 Status Image::check_invariants() const {
   const Impl& impl = *impl_;
   LOCI_RETURN_IF_ERROR(impl.slots.check_invariants());
-  const size_t slots = impl.slots.size();
+  const size_t slots = impl.slots.slots();
   for (size_t slot = slots; slot < impl.archived.words().size() * 64; ++slot) {
     if (impl.archived.test(slot)) {
       return Status::internal(base::str_cat("slot ", slot, " is archived, rows ", slots));
@@ -290,7 +295,7 @@ Status Image::check_invariants() const {
       return status.with_context(base::str_cat("filter column ", f));
     }
   }
-  return {};
+  return impl.check_graphs();
 }
 
 }  // namespace loci::index

@@ -8,13 +8,14 @@
 // that lives long does not decay. The home cell is the top bits of rowid * 2^64 / phi: ascending
 // rowids, the usual case, land far apart and almost never collide.
 //
-// Invariants: (1) every slot < size() is in the table once; (2) no empty cell lies between a
+// Invariants: (1) every slot that is no hole is in the table once; (2) no empty cell lies between a
 // slot's home and its cell. Tested by row_slots_test.cc.
 #include "index/row_slots.h"
 
 #include <algorithm>
 #include <bit>
 
+#include "base/c_edge.h"
 #include "base/strings.h"
 
 namespace loci::index {
@@ -51,28 +52,34 @@ void RowSlots::place(uint32_t slot) noexcept {
 void RowSlots::grow_table() {
   const size_t cells = std::max<size_t>(16, table_.size() * 2);
   table_ = std::vector<uint32_t>(cells, kEmpty);
-  for (size_t slot = 0; slot < rows_.size(); ++slot) place(static_cast<uint32_t>(slot));
+  for (size_t slot = 0; slot < rows_.size(); ++slot) {
+    if (rows_[slot] != kNoRow) place(static_cast<uint32_t>(slot));
+  }
 }
 
 void RowSlots::reserve_one() {
-  if (rows_.size() == rows_.capacity()) rows_.reserve(std::max<size_t>(64, rows_.size() * 2));
+  if (holes_.empty() && rows_.size() == rows_.capacity())
+    rows_.reserve(std::max<size_t>(64, rows_.size() * 2));
   if ((rows_.size() + 1) * 4 > table_.size() * 3) grow_table();
 }
 
 size_t RowSlots::append(RowId row) noexcept {
-  const size_t slot = rows_.size();
-  rows_.push_back(row);
+  const size_t slot = next_slot();
+  if (holes_.empty()) {
+    rows_.push_back(row);
+  } else {
+    holes_.pop_back();
+    --hole_count_;
+    rows_[slot] = row;
+  }
   place(static_cast<uint32_t>(slot));
   return slot;
 }
 
-void RowSlots::remove(size_t slot) noexcept {
-  const size_t last = rows_.size() - 1;
+// Takes the cell of a slot out of the table.
+void RowSlots::take_from_table(size_t slot) noexcept {
   const size_t mask = table_.size() - 1;
   size_t hole = cell_of(slot);
-  if (slot != last) table_[cell_of(last)] = static_cast<uint32_t>(slot);
-  rows_[slot] = rows_[last];
-  rows_.pop_back();
   // Shift back every cell of the run that may move without passing its home.
   for (size_t cell = (hole + 1) & mask; table_[cell] != kEmpty; cell = (cell + 1) & mask) {
     const size_t from_home = (cell - home(rows_[table_[cell]])) & mask;
@@ -83,11 +90,36 @@ void RowSlots::remove(size_t slot) noexcept {
   table_[hole] = kEmpty;
 }
 
+void RowSlots::remove(size_t slot) noexcept {
+  const size_t last = rows_.size() - 1;
+  take_from_table(slot);
+  if (slot != last) table_[cell_of(last)] = static_cast<uint32_t>(slot);
+  rows_[slot] = rows_[last];
+  rows_.pop_back();
+}
+
+void RowSlots::vacate(size_t slot) noexcept {
+  take_from_table(slot);
+  rows_[slot] = kNoRow;
+  ++hole_count_;
+  // A hole that is not listed for lack of memory stays empty until the image is loaded anew.
+  [[maybe_unused]] const Status status = base::guarded([&]() -> Status {
+    holes_.push_back(static_cast<uint32_t>(slot));
+    return {};
+  });
+}
+
 Status RowSlots::assign(std::span<const RowId> rows) {
   rows_.assign(rows.begin(), rows.end());
   const size_t cells = std::bit_ceil(std::max<size_t>(16, rows.size() / 3 * 4 + 4));
   table_ = std::vector<uint32_t>(cells, kEmpty);
+  for (size_t slot = rows_.size(); slot-- > 0;) {  // the least hole is filled first
+    if (rows_[slot] != kNoRow) continue;
+    holes_.push_back(static_cast<uint32_t>(slot));
+    ++hole_count_;
+  }
   for (size_t slot = 0; slot < rows_.size(); ++slot) {
+    if (rows_[slot] == kNoRow) continue;
     if (find(rows_[slot]).has_value()) {
       return Status::corruption(
           base::str_cat("snapshot: row ", to_int(rows_[slot]), " is there twice"));
@@ -98,11 +130,17 @@ Status RowSlots::assign(std::span<const RowId> rows) {
 }
 
 size_t RowSlots::memory_bytes() const noexcept {
-  return rows_.capacity() * sizeof(RowId) + table_.capacity() * sizeof(uint32_t);
+  return rows_.capacity() * sizeof(RowId) +
+         (table_.capacity() + holes_.capacity()) * sizeof(uint32_t);
 }
 
 Status RowSlots::check_invariants() const {
+  size_t holes = 0;
   for (size_t slot = 0; slot < rows_.size(); ++slot) {
+    if (rows_[slot] == kNoRow) {
+      ++holes;
+      continue;
+    }
     if (find(rows_[slot]) != slot) {
       return Status::internal(base::str_cat("row ", to_int(rows_[slot]), " of slot ", slot,
                                             " is not found in the row table"));
@@ -110,8 +148,9 @@ Status RowSlots::check_invariants() const {
   }
   const auto used = static_cast<size_t>(
       std::count_if(table_.begin(), table_.end(), [](uint32_t cell) { return cell != kEmpty; }));
-  if (used != rows_.size()) {
-    return Status::internal(base::str_cat("row table holds ", used, " of ", rows_.size(), " rows"));
+  if (used != size() || holes != hole_count_ || holes_.size() > holes) {
+    return Status::internal(base::str_cat("row table holds ", used, " of ", size(), " rows, ",
+                                          holes_.size(), " of ", holes, " holes"));
   }
   return {};
 }

@@ -208,6 +208,65 @@ void scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* 
   }
 }
 
+void prefetch_row(const uint8_t* row, size_t stride) noexcept {
+  for (size_t j = 0; j < stride; j += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(row) + j, _MM_HINT_T0);
+  }
+}
+
+/// Slots of the eight rows from i on, fewer at the end: the last one again.
+__m256i slots_of(const RankRows& rows, size_t i) noexcept {
+  alignas(32) uint32_t slots[8];
+  for (size_t k = 0; k < 8; ++k) {
+    const size_t at = i + k < rows.count ? i + k : rows.count - 1;
+    slots[k] = rows.slots == nullptr ? static_cast<uint32_t>(at) : rows.slots[at];
+  }
+  return load(slots);
+}
+
+size_t rank_u4(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+               float* scores) noexcept {
+  constexpr size_t kAhead = 8;
+  for (size_t i = 0; i < rows.count && i < kAhead; ++i) prefetch_row(rows.codes[i], rows.stride);
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.count; i += 8) {
+    alignas(32) int32_t raw[8] = {};
+    const size_t end = rows.count - i < 8 ? rows.count - i : 8;
+    for (size_t k = 0; k < end; ++k) {
+      if (i + k + kAhead < rows.count) prefetch_row(rows.codes[i + k + kAhead], rows.stride);
+      __m256i sum = _mm256_setzero_si256();
+      for (size_t j = 0; j < rows.stride; j += 64) {
+        sum = _mm256_add_epi32(sum, line_products(rows.codes[i + k] + j, query.codes + 2 * j));
+      }
+      raw[k] = sum_lanes(sum);
+    }
+    const __m256i slots = slots_of(rows, i);
+    const auto* const params = reinterpret_cast<const int*>(rows.params);
+    const __m256 shift = _mm256_castsi256_ps(_mm256_i32gather_epi32(params, slots, 8));
+    const __m256i both = _mm256_i32gather_epi32(params + 1, slots, 8);
+    const __m256 lo = _mm256_castsi256_ps(
+        _mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xFFFF0000))));
+    const __m256 step = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+    const __m256 scaled =
+        _mm256_mul_ps(_mm256_set1_ps(query.raw_scale), _mm256_cvtepi32_ps(load(raw)));
+    __m256 score =
+        _mm256_fmadd_ps(_mm256_set1_ps(query.shift_scale), shift, _mm256_set1_ps(query.base));
+    score = _mm256_fmadd_ps(_mm256_set1_ps(query.lo_scale), lo, score);
+    score = _mm256_fmadd_ps(scaled, step, score);
+    alignas(32) float found[8];
+    _mm256_store_ps(found, score);
+    unsigned below = static_cast<unsigned>(
+        _mm256_movemask_ps(_mm256_cmp_ps(score, _mm256_set1_ps(limit), _CMP_LT_OQ)));
+    below &= (1U << end) - 1U;
+    for (; below != 0; below &= below - 1) {
+      const auto k = static_cast<uint32_t>(__builtin_ctz(below));
+      which[kept] = static_cast<uint32_t>(i) + k;
+      scores[kept++] = found[k];
+    }
+  }
+  return kept;
+}
+
 unsigned allowed_bits(const uint64_t* allowed, size_t i) noexcept {
   return allowed == nullptr ? 0xFFu : static_cast<unsigned>(allowed[i / 64] >> (i % 64)) & 0xFFu;
 }
@@ -264,9 +323,9 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx2Kernels = {"avx2",       l2sq_f32,      dot_f32,     l1_f32,
-                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
-                              select_below, summarize_f32, encode_u8,   round_to_units};
+const Kernels kAvx2Kernels = {"avx2",        l2sq_f32,    dot_f32,        l1_f32,       scan_dot_u4,
+                              dot_u8_at,     scan_sad_u8, scan_hamming,   select_below, rank_u4,
+                              summarize_f32, encode_u8,   round_to_units, round_row};
 
 }  // namespace loci::simd
 

@@ -202,6 +202,71 @@ __mmask16 kept_bits(const SelectRows& rows, const SelectQuery& q, size_t i,
   return _mm512_mask_cmp_ps_mask(lanes, shifted, limit, _CMP_NGT_UQ);
 }
 
+/// Scores of up to 16 rows from i on, of which `lanes` are there.
+__m512 score_rows(const RankRows& rows, const RankQuery& query, size_t i, __mmask16 lanes,
+                  __m512i raw) noexcept {
+  const __m512i numbers =
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(i)),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  const __m512i slots =
+      rows.slots == nullptr ? numbers : _mm512_maskz_loadu_epi32(lanes, rows.slots + i);
+  const __m512i none = _mm512_setzero_si512();
+  const auto* const params = reinterpret_cast<const int*>(rows.params);
+  const __m512 shift =
+      _mm512_castsi512_ps(_mm512_mask_i32gather_epi32(none, lanes, slots, params, 8));
+  const __m512i both = _mm512_mask_i32gather_epi32(none, lanes, slots, params + 1, 8);
+  const __m512 lo =
+      _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xFFFF0000))));
+  const __m512 step = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+  const __m512 scaled = _mm512_mul_ps(_mm512_set1_ps(query.raw_scale), _mm512_cvtepi32_ps(raw));
+  __m512 score =
+      _mm512_fmadd_ps(_mm512_set1_ps(query.shift_scale), shift, _mm512_set1_ps(query.base));
+  score = _mm512_fmadd_ps(_mm512_set1_ps(query.lo_scale), lo, score);
+  return _mm512_fmadd_ps(scaled, step, score);
+}
+
+/// Those of 16 rows from i on that are below the limit, behind what was kept before.
+size_t keep_below(__m512 score, __mmask16 lanes, size_t i, float limit, uint32_t* which,
+                  float* scores) noexcept {
+  const __mmask16 below = _mm512_mask_cmp_ps_mask(lanes, score, _mm512_set1_ps(limit), _CMP_LT_OQ);
+  if (below == 0) return 0;
+  const __m512i numbers =
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(i)),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  _mm512_storeu_si512(which, _mm512_maskz_compress_epi32(below, numbers));
+  _mm512_storeu_ps(scores, _mm512_maskz_compress_ps(below, score));
+  return static_cast<size_t>(__builtin_popcount(below));
+}
+
+void prefetch_row(const uint8_t* row, size_t stride) noexcept {
+  for (size_t j = 0; j < stride; j += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(row) + j, _MM_HINT_T0);
+  }
+}
+
+size_t rank_u4(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+               float* scores) noexcept {
+  constexpr size_t kAhead = 8;
+  for (size_t i = 0; i < rows.count && i < kAhead; ++i) prefetch_row(rows.codes[i], rows.stride);
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.count; i += 16) {
+    alignas(64) int32_t raw[16] = {};
+    const size_t end = rows.count - i < 16 ? rows.count - i : 16;
+    for (size_t k = 0; k < end; ++k) {
+      if (i + k + kAhead < rows.count) prefetch_row(rows.codes[i + k + kAhead], rows.stride);
+      __m512i sum = _mm512_setzero_si512();
+      for (size_t j = 0; j < rows.stride; j += 64) {
+        sum = _mm512_add_epi32(sum, line_products(rows.codes[i + k] + j, query.codes + 2 * j));
+      }
+      raw[k] = _mm512_reduce_add_epi32(sum);
+    }
+    const __mmask16 lanes = end == 16 ? static_cast<__mmask16>(0xFFFF) : tail_mask(end);
+    const __m512 score = score_rows(rows, query, i, lanes, _mm512_load_si512(raw));
+    kept += keep_below(score, lanes, i, limit, which + kept, scores + kept);
+  }
+  return kept;
+}
+
 size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept {
   const __m512i lane_numbers =
       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -226,9 +291,9 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx512Kernels = {"avx512",     l2sq_f32,      dot_f32,     l1_f32,
-                                scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
-                                select_below, summarize_f32, encode_u8,   round_to_units};
+const Kernels kAvx512Kernels = {
+    "avx512",     l2sq_f32,     dot_f32, l1_f32,        scan_dot_u4, dot_u8_at,      scan_sad_u8,
+    scan_hamming, select_below, rank_u4, summarize_f32, encode_u8,   round_to_units, round_row};
 
 }  // namespace loci::simd
 

@@ -113,7 +113,105 @@ void dot_rows_u8(const CodePlanes& codes, const uint32_t* rows, const uint32_t* 
   for (size_t r = 0; r < Count; ++r) out[r] = join_planes(sums[r].hi, sums[r].lo);
 }
 
+/// Scores of up to 16 rows from i on, of which `lanes` are there.
+__m512 score_rows(const RankRows& rows, const RankQuery& query, size_t i, __mmask16 lanes,
+                  __m512i raw) noexcept {
+  const __m512i numbers =
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(i)),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  const __m512i slots =
+      rows.slots == nullptr ? numbers : _mm512_maskz_loadu_epi32(lanes, rows.slots + i);
+  const __m512i none = _mm512_setzero_si512();
+  const auto* const params = reinterpret_cast<const int*>(rows.params);
+  const __m512 shift =
+      _mm512_castsi512_ps(_mm512_mask_i32gather_epi32(none, lanes, slots, params, 8));
+  const __m512i both = _mm512_mask_i32gather_epi32(none, lanes, slots, params + 1, 8);
+  const __m512 lo =
+      _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xFFFF0000))));
+  const __m512 step = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+  const __m512 scaled = _mm512_mul_ps(_mm512_set1_ps(query.raw_scale), _mm512_cvtepi32_ps(raw));
+  __m512 score =
+      _mm512_fmadd_ps(_mm512_set1_ps(query.shift_scale), shift, _mm512_set1_ps(query.base));
+  score = _mm512_fmadd_ps(_mm512_set1_ps(query.lo_scale), lo, score);
+  return _mm512_fmadd_ps(scaled, step, score);
+}
+
+/// Those of 16 rows from i on that are below the limit, behind what was kept before.
+size_t keep_below(__m512 score, __mmask16 lanes, size_t i, float limit, uint32_t* which,
+                  float* scores) noexcept {
+  const __mmask16 below = _mm512_mask_cmp_ps_mask(lanes, score, _mm512_set1_ps(limit), _CMP_LT_OQ);
+  if (below == 0) return 0;
+  const __m512i numbers =
+      _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(i)),
+                       _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  _mm512_storeu_si512(which, _mm512_maskz_compress_epi32(below, numbers));
+  _mm512_storeu_ps(scores, _mm512_maskz_compress_ps(below, score));
+  return static_cast<size_t>(__builtin_popcount(below));
+}
+
+void prefetch_row(const uint8_t* row, size_t stride) noexcept {
+  for (size_t j = 0; j < stride; j += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(row) + j, _MM_HINT_T0);
+  }
+}
+
+/// Dot products of four rows, lines of 128 components; `Lines` 0: as many as the stride has. With
+/// few lines the query stays in registers.
+template <size_t Lines>
+__m128i dot_four(const uint8_t* const* rows, size_t stride, const int8_t* query) noexcept {
+  __m512i lower[4];
+  __m512i upper[4];
+  for (size_t r = 0; r < 4; ++r) lower[r] = upper[r] = _mm512_setzero_si512();
+  const size_t lines = Lines == 0 ? stride / 64 : Lines;
+  for (size_t line = 0; line < lines; ++line) {
+    const __m512i q0 = _mm512_load_si512(query + 128 * line);
+    const __m512i q1 = _mm512_load_si512(query + 128 * line + 64);
+    for (size_t r = 0; r < 4; ++r) add_line(rows[r] + 64 * line, q0, q1, &lower[r], &upper[r]);
+  }
+  return sum_lanes(join_halves(lower[0], upper[0]), join_halves(lower[1], upper[1]),
+                   join_halves(lower[2], upper[2]), join_halves(lower[3], upper[3]));
+}
+
+template <size_t Lines>
+size_t rank_rows(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+                 float* scores) noexcept {
+  // Measured on notes384 in the graph: 4, 8, 12, 16 and 32 rows ahead within 3 %.
+  constexpr size_t kAhead = 8;
+  const size_t stride = Lines == 0 ? rows.stride : 64 * Lines;
+  for (size_t i = 0; i < rows.count && i < kAhead; ++i) prefetch_row(rows.codes[i], stride);
+  if (rows.slots != nullptr) {
+    for (size_t i = 0; i < rows.count; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(rows.params + rows.slots[i]), _MM_HINT_T0);
+    }
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.count; i += 16) {
+    const size_t end = rows.count - i < 16 ? rows.count - i : 16;
+    alignas(64) int32_t raw[16] = {};
+    for (size_t k = 0; k < end; k += 4) {
+      const uint8_t* four[4];
+      for (size_t r = 0; r < 4; ++r) {
+        const size_t at = i + k + r;
+        four[r] = rows.codes[at < rows.count ? at : rows.count - 1];
+        if (at + kAhead < rows.count) prefetch_row(rows.codes[at + kAhead], stride);
+      }
+      _mm_store_si128(reinterpret_cast<__m128i*>(raw + k),
+                      dot_four<Lines>(four, stride, query.codes));
+    }
+    const auto lanes = static_cast<__mmask16>((1U << end) - 1U);
+    const __m512 score = score_rows(rows, query, i, lanes, _mm512_load_si512(raw));
+    kept += keep_below(score, lanes, i, limit, which + kept, scores + kept);
+  }
+  return kept;
+}
+
 }  // namespace
+
+size_t avx512vnni_rank_u4(const RankRows& rows, const RankQuery& query, float limit,
+                          uint32_t* which, float* scores) noexcept {
+  if (rows.stride == 192) return rank_rows<3>(rows, query, limit, which, scores);
+  return rank_rows<0>(rows, query, limit, which, scores);
+}
 
 void avx512vnni_scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                             int32_t* out) noexcept {

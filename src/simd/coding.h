@@ -138,11 +138,33 @@ void encode_u8(const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_
            sum_of(sums.scan_coded2)};
 }
 
-void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
-                    RoundingSums* result) noexcept {
+/// x[j .. j + 16) in whole units, and what that loses.
+struct Rounded {
   Doubles sum = {};
   Doubles square = {};
   Doubles lost2 = {};
+};
+
+inline void round_lanes(const Doubles& value, double unit, double inverse, int32_t* out,
+                        Rounded* sums) noexcept {
+  const Doubles half = value < 0.0 ? Doubles{} - 0.5 : Doubles{} + 0.5;
+  const Integers integer = __builtin_convertvector(value * inverse + half, Integers);
+  const Doubles n = __builtin_convertvector(integer, Doubles);
+  __builtin_memcpy(out, &integer, sizeof integer);
+  sums->sum += n;
+  sums->square += n * n;
+  sums->lost2 += (value - unit * n) * (value - unit * n);
+}
+
+inline void add_rounded(const Rounded& sums, RoundingSums* result) noexcept {
+  result->sum += sum_of(sums.sum);
+  result->square += sum_of(sums.square);
+  result->lost2 += sum_of(sums.lost2);
+}
+
+void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
+                    RoundingSums* result) noexcept {
+  Rounded sums;
   const double inverse = 1 / unit;
   size_t j = 0;
   for (; j + 16 <= dim; j += 16) {
@@ -150,20 +172,30 @@ void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
     for (size_t k = 0; k < 16; k += kCodingLanes) {
       Doubles value;
       __builtin_memcpy(&value, x + j + k, sizeof value);
-      const Doubles half = value < 0.0 ? Doubles{} - 0.5 : Doubles{} + 0.5;
-      const Integers integer = __builtin_convertvector(value * inverse + half, Integers);
-      const Doubles n = __builtin_convertvector(integer, Doubles);
-      __builtin_memcpy(integers + k, &integer, sizeof integer);
-      sum += n;
-      square += n * n;
-      lost2 += (value - unit * n) * (value - unit * n);
+      round_lanes(value, unit, inverse, integers + k, &sums);
     }
     for (size_t k = 0; k < 16; ++k) out[j + k] = static_cast<int16_t>(integers[k]);
   }
   kScalarKernels.round_to_units(x + j, dim - j, unit, out + j, result);
-  result->sum += sum_of(sum);
-  result->square += sum_of(square);
-  result->lost2 += sum_of(lost2);
+  add_rounded(sums, result);
+}
+
+void round_row(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept {
+  Rounded sums;
+  const double inverse = 1 / unit;
+  size_t j = 0;
+  for (; j + 16 <= row.dim; j += 16) {
+    int32_t integers[16];
+    for (size_t k = 0; k < 16; k += kCodingLanes) {
+      Doubles value;
+      load_target(row, j + k, &value);
+      round_lanes(value, unit, inverse, integers + k, &sums);
+    }
+    for (size_t k = 0; k < 16; ++k) out[j + k] = static_cast<int16_t>(integers[k]);
+  }
+  kScalarKernels.round_row({row.row + j, row.origin + j, row.dim - j, row.scale}, unit, out + j,
+                           result);
+  add_rounded(sums, result);
 }
 
 }  // namespace

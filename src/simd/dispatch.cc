@@ -34,6 +34,7 @@ class TierList {
         vnni_.tier = "avx512vnni";
         vnni_.scan_dot_u4 = avx512vnni_scan_dot_u4;
         vnni_.dot_u8_at = avx512vnni_dot_u8_at;
+        vnni_.rank_u4 = avx512vnni_rank_u4;
         // Not every VNNI processor counts bits (Cascade Lake does not).
         if (__builtin_cpu_supports("avx512vpopcntdq")) {
           vnni_.scan_hamming = avx512vpopcnt_scan_hamming;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -68,6 +69,7 @@ class KernelChecks {
         if (dim == 0 || kind == 3) continue;  // the caller codes finite rows of bounded norm only
         check_coding(dim, kind);
         check_rounding(dim, kind);
+        check_row_rounding(dim, kind);
       }
     }
     return report_;
@@ -85,6 +87,15 @@ class KernelChecks {
   CheckReport selections() {
     for (size_t count = 0; count <= 200; ++count) {
       for (int kind = 0; kind < 6; ++kind) check_selection(count, kind);
+    }
+    return report_;
+  }
+
+  CheckReport rankings() {
+    for (const size_t dim : {1, 64, 127, 128, 129, 300, 384, 784, 8192}) {
+      for (size_t count = 0; count <= 40; ++count) {
+        for (const bool by_slot : {false, true}) check_ranking(dim, count, by_slot);
+      }
     }
     return report_;
   }
@@ -330,6 +341,52 @@ class KernelChecks {
     if (kind == 4 && !masked) expect(got.size() == count, "select_below drops below infinity");
   }
 
+  /// Whole numbers below 2^24 throughout: exact in float, so every tier must keep the same rows.
+  void check_ranking(size_t dim, size_t count, bool by_slot) {
+    const size_t stride = plane_stride(dim);
+    const size_t stored = count + 3;
+    Aligned plane(stored * stride);
+    Aligned query(2 * stride);
+    fill_plane(plane.data, stored, dim, count % 5 == 4);
+    for (size_t j = 0; j < dim; ++j) {
+      query.data[j] = static_cast<uint8_t>(uniform(-127, 127) / (dim > 1000 ? 30 : 1));
+    }
+    std::vector<RankParams> params(stored);
+    for (RankParams& row : params) {
+      row.shift = static_cast<float>(uniform(-1000, 1000));
+      if (uniform(0, 9) == 0) row.shift = std::numeric_limits<float>::infinity();
+      const std::array<float, 2> parts = {static_cast<float>(uniform(-100, 100)),
+                                          static_cast<float>(uniform(1, 8))};
+      std::array<uint32_t, 2> bits{};
+      std::memcpy(bits.data(), parts.data(), sizeof bits);
+      row.lo_step = (bits[0] & 0xFFFF0000U) | (bits[1] >> 16);
+    }
+    std::vector<uint32_t> slots(count);
+    std::vector<const uint8_t*> rows(count);
+    for (size_t i = 0; i < count; ++i) {
+      slots[i] = by_slot ? static_cast<uint32_t>(uniform(0, static_cast<int>(stored) - 1))
+                         : static_cast<uint32_t>(i);
+      rows[i] = plane.data + slots[i] * stride;
+    }
+    const RankRows ranked = {rows.data(), params.data(), by_slot ? slots.data() : nullptr, stride,
+                             count};
+    const float shift_scale = count % 2 == 0 ? 1.0F : 0.0F;  // 0 * infinity is NaN: not kept
+    const RankQuery q = {reinterpret_cast<const int8_t*>(query.data), 5, shift_scale, -2, 2};
+    const float inf = std::numeric_limits<float>::infinity();
+    for (const float limit : {inf, 0.0F, -inf}) {
+      std::vector<uint32_t> want(count + 16);
+      std::vector<uint32_t> got(count + 16);
+      std::vector<float> want_scores(count + 16);
+      std::vector<float> got_scores(count + 16);
+      want.resize(kScalarKernels.rank_u4(ranked, q, limit, want.data(), want_scores.data()));
+      got.resize(kernels_.rank_u4(ranked, q, limit, got.data(), got_scores.data()));
+      want_scores.resize(want.size());
+      got_scores.resize(got.size());
+      const std::string where = " dim " + std::to_string(dim) + " rows " + std::to_string(count);
+      expect(got == want && got_scores == want_scores, "rank_u4" + where);
+    }
+  }
+
   void check_summary(const CodingRow& row, const std::string& where) {
     RowSummary want;
     RowSummary got;
@@ -425,6 +482,35 @@ class KernelChecks {
       compare(sums.lost2, want.lost2, 10 * want.lost2 + 1e-2 * unit * unit * want.square,
               "rounding lost" + where);
     }
+  }
+
+  /// round_row is round_to_units of the row less its origin.
+  void check_row_rounding(size_t dim, int kind) {
+    std::vector<float> values(dim + 1);
+    std::vector<float> origin(dim + 1);
+    for (float& x : values) x = component(kind);
+    for (float& x : origin) x = dim % 2 == 0 ? 0.0F : component(0);
+    const CodingRow row = {values.data() + 1, origin.data() + 1, dim, dim % 3 == 1 ? 0.37 : 1.0};
+    const std::string where = " dim " + std::to_string(dim) + " kind " + std::to_string(kind);
+    std::vector<double> x(dim);
+    double largest = 0;
+    for (size_t j = 0; j < dim; ++j) {
+      x[j] = static_cast<double>(row.row[j]) * row.scale - double{row.origin[j]};
+      largest = std::max(largest, std::fabs(x[j]));
+    }
+    const double unit = std::max(largest / 127 * (1 + 1e-12), 1e-38);
+    std::vector<int16_t> got(dim + 1, 7);  // the last stays 7
+    RoundingSums sums;
+    kernels_.round_row(row, unit, got.data(), &sums);
+    expect(got[dim] == 7, "round_row writes past the end" + where);
+    double sum = 0;
+    double magnitude = 0;
+    for (size_t j = 0; j < dim; ++j) {
+      expect(std::fabs(x[j] / unit - got[j]) <= 0.5 + 1e-9, "round_row" + where);
+      sum += got[j];
+      magnitude += std::fabs(got[j]);
+    }
+    compare(sums.sum, sum, magnitude, "round_row sum" + where);
   }
 
   const Kernels& kernels_;  // must outlive this

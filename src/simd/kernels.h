@@ -69,6 +69,31 @@ struct SelectQuery {
   float aux_weight = 0;
 };
 
+/// What ranking needs of a row beside its 4-bit code h: component j is about lo + step * h[j].
+struct RankParams {
+  float shift = 0;       ///< infinite or NaN: the row is never ranked
+  uint32_t lo_step = 0;  ///< two floats without their lower halves: lo in the upper bits, then step
+};
+
+/// Rows anywhere, to be ranked.
+struct RankRows {
+  const uint8_t* const* codes = nullptr;  ///< of each row: a plane's row, see CodePlanes
+  const RankParams* params = nullptr;     ///< by slot
+  const uint32_t* slots = nullptr;        ///< of each row; null: 0, 1, 2, ...
+  size_t stride = 0;
+  size_t count = 0;
+};
+
+/// score = base + shift_scale * shift + lo_scale * lo + (raw_scale * raw) * step,
+/// raw = sum over j of h[j] * codes[j].
+struct RankQuery {
+  const int8_t* codes = nullptr;  ///< 2 * stride, padded with zeros, -127..127; 64-byte aligned
+  float base = 0;
+  float shift_scale = 0;
+  float lo_scale = 0;
+  float raw_scale = 0;
+};
+
 /// A row to be coded: x[j] = scale * row[j] - origin[j].
 struct CodingRow {
   const float* row = nullptr;
@@ -140,6 +165,12 @@ struct Kernels {
   /// room for count + 16: tiers may write past what they return. Rounding may differ by tier.
   size_t (*select_below)(const SelectRows& rows, const SelectQuery& query, uint32_t* out) noexcept;
 
+  /// Scores the rows and keeps those with score < limit (a NaN is not), in their order: which of
+  /// the rows they are, and their scores. Both have room for rows.count + 16, of which tiers may
+  /// write all. Returns how many were kept. Rounding may differ by tier.
+  size_t (*rank_u4)(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+                    float* scores) noexcept;
+
   /// Sums in double, off by less than 1e-12 of the sum of magnitudes. A NaN may be missing in the
   /// extremes, not in norm2.
   void (*summarize_f32)(const CodingRow& row, RowSummary* out) noexcept;
@@ -151,6 +182,8 @@ struct Kernels {
   /// out[j] = x[j] / unit rounded to nearest; the maker keeps |x[j]| / unit <= 32,639.
   void (*round_to_units)(const double* x, size_t dim, double unit, int16_t* out,
                          RoundingSums* result) noexcept;
+  /// The same of x[j] = scale * row[j] - origin[j], computed in double.
+  void (*round_row)(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.
@@ -160,6 +193,8 @@ extern const Kernels kAvx512Kernels;
 extern const Kernels kNeonKernels;
 void avx512vnni_scan_dot_u4(const uint8_t* plane, size_t stride, size_t n, const int8_t* query,
                             int32_t* out) noexcept;
+size_t avx512vnni_rank_u4(const RankRows& rows, const RankQuery& query, float limit,
+                          uint32_t* which, float* scores) noexcept;
 void avx512vnni_dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
                           const QueryPlanes& query, int32_t* out) noexcept;
 void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,

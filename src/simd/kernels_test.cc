@@ -38,6 +38,10 @@ TEST_P(KernelsTest, SelectionIsThatOfScalar) {
   expect_clean(KernelChecks(*GetParam()).selections(), size_t{201} * 6);
 }
 
+TEST_P(KernelsTest, RankingAgreesWithReference) {
+  expect_clean(KernelChecks(*GetParam()).rankings(), size_t{9} * 41 * 2 * 3);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, KernelsTest,
                          testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          [](const auto& tested) { return std::string(tested.param->tier); });
@@ -108,6 +112,12 @@ TEST(KernelChecksTest, SeeAWrongKernel) {
   EXPECT_NE(KernelChecks(wrong).dot_scans().failure, "");
   EXPECT_NE(KernelChecks(wrong).selections().failure, "");
   EXPECT_NE(KernelChecks(wrong).codings().failure, "");
+  wrong.rank_u4 = [](const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+                     float* scores) noexcept {
+    const size_t kept = kScalarKernels.rank_u4(rows, query, limit, which, scores);
+    return kept == 0 ? 0 : kept - 1;
+  };
+  EXPECT_NE(KernelChecks(wrong).rankings().failure, "");
 }
 
 }  // namespace

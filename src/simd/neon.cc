@@ -168,6 +168,51 @@ void scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* 
   }
 }
 
+int32_t dot_row_u4(const uint8_t* row, size_t stride, const int8_t* query) noexcept {
+  const uint8x16_t nibble = vdupq_n_u8(15);
+  int32x4_t sum = vdupq_n_s32(0);
+  for (size_t j = 0; j < stride; j += 64) {
+    int16x8_t lower = vdupq_n_s16(0);
+    int16x8_t upper = lower;
+    for (size_t b = 0; b < 64; b += 16) {
+      const uint8x16_t codes = vld1q_u8(row + j + b);
+      lower = add_products(lower, vandq_u8(codes, nibble), query + 2 * j + b);
+      upper = add_products(upper, vshrq_n_u8(codes, 4), query + 2 * j + 64 + b);
+    }
+    sum = vpadalq_s16(vpadalq_s16(sum, lower), upper);
+  }
+  return vaddvq_s32(sum);
+}
+
+float upper_half(uint32_t bits) noexcept {
+  const uint32_t whole = bits & 0xFFFF0000U;
+  float value = 0;
+  __builtin_memcpy(&value, &whole, sizeof value);
+  return value;
+}
+
+size_t rank_u4(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+               float* scores) noexcept {
+  constexpr size_t kAhead = 8;
+  const auto fetch = [&](size_t i) {
+    for (size_t j = 0; j < rows.stride; j += 64) __builtin_prefetch(rows.codes[i] + j);
+  };
+  for (size_t i = 0; i < rows.count && i < kAhead; ++i) fetch(i);
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.count; ++i) {
+    if (i + kAhead < rows.count) fetch(i + kAhead);
+    const auto raw = static_cast<float>(dot_row_u4(rows.codes[i], rows.stride, query.codes));
+    const RankParams& row = rows.params[rows.slots == nullptr ? i : rows.slots[i]];
+    const float score = query.base + query.shift_scale * row.shift +
+                        query.lo_scale * upper_half(row.lo_step) +
+                        (query.raw_scale * raw) * upper_half(row.lo_step << 16);
+    if (!(score < limit)) continue;
+    which[kept] = static_cast<uint32_t>(i);
+    scores[kept++] = score;
+  }
+  return kept;
+}
+
 unsigned allowed_bits(const uint64_t* allowed, size_t i) noexcept {
   return allowed == nullptr ? 0xFu : static_cast<unsigned>(allowed[i / 64] >> (i % 64)) & 0xFu;
 }
@@ -217,9 +262,9 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
 
 }  // namespace
 
-const Kernels kNeonKernels = {"neon",       l2sq_f32,      dot_f32,     l1_f32,
-                              scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
-                              select_below, summarize_f32, encode_u8,   round_to_units};
+const Kernels kNeonKernels = {"neon",        l2sq_f32,    dot_f32,        l1_f32,       scan_dot_u4,
+                              dot_u8_at,     scan_sad_u8, scan_hamming,   select_below, rank_u4,
+                              summarize_f32, encode_u8,   round_to_units, round_row};
 
 }  // namespace loci::simd
 

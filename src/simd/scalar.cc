@@ -105,6 +105,32 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found;
 }
 
+/// A float from its upper half.
+float upper_half(uint32_t bits) noexcept {
+  const uint32_t whole = bits & 0xFFFF0000U;
+  float value = 0;
+  __builtin_memcpy(&value, &whole, sizeof value);
+  return value;
+}
+
+size_t rank_u4(const RankRows& rows, const RankQuery& query, float limit, uint32_t* which,
+               float* scores) noexcept {
+  size_t kept = 0;
+  for (size_t i = 0; i < rows.count; ++i) {
+    int32_t raw = 0;
+    for (size_t j = 0; j < 2 * rows.stride; ++j)
+      raw += half_byte(rows.codes[i], j) * query.codes[j];
+    const RankParams& row = rows.params[rows.slots == nullptr ? i : rows.slots[i]];
+    const float score = query.base + query.shift_scale * row.shift +
+                        query.lo_scale * upper_half(row.lo_step) +
+                        (query.raw_scale * static_cast<float>(raw)) * upper_half(row.lo_step << 16);
+    if (!(score < limit)) continue;
+    which[kept] = static_cast<uint32_t>(i);
+    scores[kept++] = score;
+  }
+  return kept;
+}
+
 double target(const CodingRow& row, size_t j) noexcept {
   return static_cast<double>(row.row[j]) * row.scale - static_cast<double>(row.origin[j]);
 }
@@ -163,10 +189,22 @@ void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
   }
 }
 
+void round_row(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept {
+  *result = {};
+  for (size_t j = 0; j < row.dim; ++j) {
+    const double x = target(row, j);
+    RoundingSums one;
+    round_to_units(&x, 1, unit, out + j, &one);
+    result->sum += one.sum;
+    result->square += one.square;
+    result->lost2 += one.lost2;
+  }
+}
+
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",     l2sq_f32,      dot_f32,     l1_f32,
-                                scan_dot_u4,  dot_u8_at,     scan_sad_u8, scan_hamming,
-                                select_below, summarize_f32, encode_u8,   round_to_units};
+const Kernels kScalarKernels = {
+    "scalar",     l2sq_f32,     dot_f32, l1_f32,        scan_dot_u4, dot_u8_at,      scan_sad_u8,
+    scan_hamming, select_below, rank_u4, summarize_f32, encode_u8,   round_to_units, round_row};
 
 }  // namespace loci::simd

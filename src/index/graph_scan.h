@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "index/exact_scan.h"
+#include "index/graph.h"
+#include "index/image.h"
+#include "index/top_k.h"
+
+namespace loci::index {
+
+/// What a search in a graph works on; all must outlive it.
+struct GraphScan {
+  const VectorColumn& column;
+  const Graph& graph;
+  const ScanQuery& query;      ///< validated; k is not 0
+  const AllowedRows& allowed;  ///< rows that are not linked are passed over
+  std::span<const RowId> rowids;
+};
+
+/// How a graph is searched under a filter.
+struct GraphWalk {
+  size_t ef = 0;
+  bool through = false;  ///< keep passing rows only, stepping over the others
+};
+
+/// The cheapest way to search: `wanted` is the ef without a filter. An ef of 0: a scan of the
+/// allowed rows is cheaper than the graph.
+[[nodiscard]] GraphWalk plan_walk(const GraphScan& scan, size_t wanted) noexcept;
+
+/// Offers the allowed rows that the graph finds near the query, at their true distances. Returns
+/// how many there were, beyond max_distance or not. Fills outcome.visited, .scanned and .reranked.
+/// Errors: kCorruption, kOutOfMemory.
+Result<size_t> graph_scan(const GraphScan& scan, const GraphWalk& walk, TopK& best,
+                          ScanOutcome& outcome);
+
+}  // namespace loci::index

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "index/bits.h"
+#include "index/graph.h"
+#include "simd/kernels.h"
+
+namespace loci::index {
+
+/// How a graph is walked.
+struct Walk {
+  size_t ef = 10;  ///< nodes kept, all of which are looked around
+  /// Not null: by block, the slots that are kept. Others are stepped over: their neighbours are
+  /// looked at in their place.
+  const std::vector<BlockMask>* only = nullptr;
+};
+
+/// One walk after the other through graphs, best node first. Keeps its memory between walks.
+/// Threads: one each.
+class Traversal {
+ public:
+  /// The one of this thread.
+  static Traversal& local();
+
+  /// May throw std::bad_alloc.
+  void run(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query,
+           const Walk& walk);
+  /// The nodes found by the last run(), nearest first, at most ef.
+  [[nodiscard]] std::span<const Found> found() const noexcept { return {pool_.data(), size_}; }
+  /// Nodes that were scored, entries apart.
+  [[nodiscard]] size_t visited() const noexcept { return visited_; }
+
+ private:
+  static constexpr uint32_t kDone = 0x80000000;
+  /// Nodes scored at once: a list, or as many of the lists around it.
+  static constexpr size_t kRound = 128;
+
+  void enter(const Graph& graph, size_t stride, const simd::RankQuery& query);
+  void gather(const Graph& graph, uint32_t node);
+  void gather_through(const Graph& graph, uint32_t node, const std::vector<BlockMask>& only);
+  void score_round(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query);
+  void insert(const Graph& graph, float score, uint32_t slot) noexcept;
+  [[nodiscard]] bool see(uint32_t slot) noexcept;
+  [[nodiscard]] float limit() const noexcept;
+
+  std::vector<uint64_t> seen_;  ///< all zero between runs
+  std::vector<uint32_t> touched_;
+  std::vector<Found> pool_;
+  bool running_ = false;
+  size_t size_ = 0;  ///< of pool_, in use
+  size_t ef_ = 0;
+  size_t next_ = 0;  ///< the first of pool_ that was not looked around
+  size_t visited_ = 0;
+  size_t round_ = 0;  ///< nodes to be scored
+  std::array<uint32_t, kRound> slots_{};
+  std::array<const uint8_t*, kRound> rows_{};
+  std::array<uint32_t, kRound + 16> which_{};
+  std::array<float, kRound + 16> scores_{};
+};
+
+}  // namespace loci::index

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The graphs of an image: when they are built, kept up and asked. What they are: graph.h.
+//
+// Slots. A graph names rows by slot, so slots keep their rows while there is one: erasing leaves a
+// hole that the next row fills, instead of moving the last row into the gap. The other way, moving
+// a node, would mean finding every list that names it; links into a node are stored nowhere. The
+// price of holes is that a scan takes the set of slots with a vector into account, as it does
+// anyway when some rows have none; images without graphs stay dense.
+//
+// A build beside searches works on a graph of its own. The image notes every slot that is changed
+// meanwhile (Pending::edits); the build takes them in at its next call, the last ones when it is
+// installed.
+//
+// Tested by image_graph_test.cc.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "base/c_edge.h"
+#include "base/strings.h"
+#include "index/graph.h"
+#include "index/graph_recall.h"
+#include "index/graph_scan.h"
+#include "index/image_impl.h"
+#include "index/top_k.h"
+#include "index/workers.h"
+
+namespace loci::index {
+
+struct ImageGraphs {
+  /// A build that was begun.
+  struct Pending {
+    uint64_t number = 0;
+    std::vector<uint32_t> edits;  ///< slots changed since, in order
+  };
+  struct OfColumn {
+    std::optional<Graph> graph;
+    std::optional<Pending> pending;
+  };
+
+  explicit ImageGraphs(size_t column_count) : columns(column_count) {}
+
+  std::vector<OfColumn> columns;
+  bool link_on_put = true;
+  uint64_t builds = 0;  ///< begun so far
+};
+
+void DeleteImageGraphs::operator()(ImageGraphs* graphs) const noexcept { delete graphs; }
+
+namespace {
+
+/// Rows that a build which is installed links at once; more of them are left to link_rows().
+constexpr size_t kLinkedAtInstall = 1024;
+
+/// The slots that have a vector and are not linked.
+template <typename Body>
+void for_unlinked(const VectorColumn& column, const Graph& graph, const Body& body) {
+  const std::span<const uint64_t> present = column.present().words();
+  const std::span<const uint64_t> linked = graph.linked().words();
+  for (size_t w = 0; w < present.size(); ++w) {
+    uint64_t word = present[w] & ~(w < linked.size() ? linked[w] : 0);
+    for (; word != 0; word &= word - 1) {
+      if (!body(static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(word))))) {
+        return;
+      }
+    }
+  }
+}
+
+/// Links `slots` in batches; `cancel` is asked between two.
+Status link_slots(const VectorColumn& column, Graph& graph, std::span<const uint32_t> slots,
+                  Workers* workers, const std::atomic<bool>* cancel) {
+  for (size_t at = 0; at < slots.size(); at += Graph::kBatch) {
+    if (cancel != nullptr && cancel->load()) return Status::cancelled("the build of a graph");
+    LOCI_RETURN_IF_ERROR(graph.insert(
+        column, slots.subspan(at, std::min(Graph::kBatch, slots.size() - at)), workers));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct GraphBuild::Job {
+  size_t column = 0;
+  uint64_t number = 0;
+  GraphOptions options;
+  std::optional<Graph> graph;
+  std::vector<uint32_t> order;     ///< slots to be linked
+  std::vector<uint32_t> held_out;  ///< to be linked at last
+  size_t next = 0;                 ///< of `order`
+  size_t edits_seen = 0;
+  size_t total = 0;
+  bool done = false;
+
+  Status start(const VectorColumn& data);
+  Status take_edits(const VectorColumn& data, std::span<const uint32_t> edits);
+  Status finish(const VectorColumn& data, Workers* workers);
+};
+
+// Rows spread over all come first: the walks of all others begin at them.
+Status GraphBuild::Job::start(const VectorColumn& data) {
+  LOCI_RETURN_IF_ERROR(data.verify_codes());
+  LOCI_ASSIGN_OR_RETURN(graph, Graph::create(data, options));
+  std::vector<uint32_t> slots;
+  for_unlinked(data, *graph, [&](uint32_t slot) {
+    slots.push_back(slot);
+    return true;
+  });
+  total = slots.size();
+  const size_t first = std::min(Graph::kBatch, total);
+  const size_t held = std::min(kHeldOutRows, total / 10);
+  order.reserve(total);
+  std::vector<bool> taken(total);
+  for (size_t i = 0; i < first; ++i) {
+    const size_t at = i * total / first;
+    taken[at] = true;
+    order.push_back(slots[at]);
+  }
+  for (size_t i = 0; i < held; ++i) {
+    const size_t at = (2 * i + 1) * total / (2 * held);
+    if (taken[at]) continue;
+    taken[at] = true;
+    held_out.push_back(slots[at]);
+  }
+  for (size_t i = 0; i < total; ++i) {
+    if (!taken[i]) order.push_back(slots[i]);
+  }
+  return {};
+}
+
+Status GraphBuild::Job::take_edits(const VectorColumn& data, std::span<const uint32_t> edits) {
+  graph->follow_codes(data);
+  for (; edits_seen < edits.size(); ++edits_seen) {
+    const uint32_t slot = edits[edits_seen];
+    graph->erase(data, slot);
+    if (data.present().test(slot)) order.push_back(slot);
+  }
+  return {};
+}
+
+// All rows but those held out are linked.
+Status GraphBuild::Job::finish(const VectorColumn& data, Workers* workers) {
+  std::erase_if(held_out, [&](uint32_t slot) {
+    return !data.present().test(slot) || graph->is_linked(slot);
+  });
+  LOCI_ASSIGN_OR_RETURN(std::vector<GraphRecall> measured,
+                        measure_recall(data, *graph, held_out, workers));
+  graph->set_recall(std::move(measured));
+  LOCI_RETURN_IF_ERROR(link_slots(data, *graph, held_out, workers, options.cancel));
+  done = true;
+  return {};
+}
+
+GraphBuild::GraphBuild(std::unique_ptr<Job> job) : job_(std::move(job)) {}
+GraphBuild::GraphBuild(GraphBuild&&) noexcept = default;
+GraphBuild& GraphBuild::operator=(GraphBuild&&) noexcept = default;
+GraphBuild::~GraphBuild() = default;
+
+bool GraphBuild::done() const noexcept { return job_->done; }
+size_t GraphBuild::linked() const noexcept {
+  return job_->graph.has_value() ? job_->graph->linked_count() : 0;
+}
+size_t GraphBuild::total() const noexcept { return job_->total; }
+
+Status GraphBuild::run(const Image& image, size_t rows) {
+  Job& job = *job_;
+  return base::guarded([&]() -> Status {
+    const ImageGraphs* const graphs = image.impl_->graphs.get();
+    if (graphs == nullptr || !graphs->columns[job.column].pending.has_value() ||
+        graphs->columns[job.column].pending->number != job.number) {
+      return Status::failed_precondition("another build of the graph was begun since");
+    }
+    const VectorColumn& data = image.impl_->columns[job.column];
+    if (!job.graph.has_value()) LOCI_RETURN_IF_ERROR(job.start(data));
+    LOCI_RETURN_IF_ERROR(job.take_edits(data, graphs->columns[job.column].pending->edits));
+    std::optional<Workers> threads;
+    if (job.options.threads > 1) threads.emplace(job.options.threads);
+    Workers* const workers = threads.has_value() ? &*threads : nullptr;
+    const size_t end = std::min(job.order.size(), job.next + rows);
+    while (job.next < end) {
+      const size_t count = std::min(Graph::kBatch, end - job.next);
+      LOCI_RETURN_IF_ERROR(link_slots(data, *job.graph,
+                                      std::span(job.order).subspan(job.next, count), workers,
+                                      job.options.cancel));
+      job.next += count;
+    }
+    if (job.next < job.order.size() || job.done) return {};
+    return job.finish(data, workers);
+  });
+}
+
+Result<GraphBuild> Image::begin_graph(size_t column, const GraphOptions& options) {
+  return base::guarded([&]() -> Result<GraphBuild> {
+    Impl& impl = *impl_;
+    if (column >= impl.columns.size()) {
+      return Status::invalid_argument(
+          base::str_cat("vector column ", column, ", there are ", impl.columns.size()));
+    }
+    LOCI_RETURN_IF_ERROR(Graph::check(impl.columns[column].layout().metric, options));
+    if (impl.graphs == nullptr) impl.graphs.reset(new ImageGraphs(impl.columns.size()));
+    ImageGraphs::OfColumn& of = impl.graphs->columns[column];
+    of.pending.emplace();
+    of.pending->number = ++impl.graphs->builds;
+    auto job = std::make_unique<GraphBuild::Job>();
+    job->column = column;
+    job->number = of.pending->number;
+    job->options = options;
+    job->total = impl.columns[column].present().count();
+    return GraphBuild(std::move(job));
+  });
+}
+
+Status Image::install_graph(GraphBuild build) {
+  return base::guarded([&]() -> Status {
+    GraphBuild::Job& job = *build.job_;
+    if (!job.done) return Status::failed_precondition("the graph is not built to its end");
+    ImageGraphs* const graphs = impl_->graphs.get();
+    if (graphs == nullptr || job.column >= graphs->columns.size() ||
+        !graphs->columns[job.column].pending.has_value() ||
+        graphs->columns[job.column].pending->number != job.number) {
+      return Status::failed_precondition("another build of the graph was begun since");
+    }
+    ImageGraphs::OfColumn& of = graphs->columns[job.column];
+    const VectorColumn& data = impl_->columns[job.column];
+    LOCI_RETURN_IF_ERROR(job.take_edits(data, of.pending->edits));
+    const size_t left = std::min(job.order.size() - job.next, kLinkedAtInstall);
+    LOCI_RETURN_IF_ERROR(link_slots(data, *job.graph, std::span(job.order).subspan(job.next, left),
+                                    nullptr, nullptr));
+    of.graph = std::move(job.graph);
+    of.pending.reset();
+    return {};
+  });
+}
+
+Status Image::build_graph(size_t column, const GraphOptions& options) {
+  LOCI_ASSIGN_OR_RETURN(GraphBuild build, begin_graph(column, options));
+  while (!build.done()) LOCI_RETURN_IF_ERROR(build.run(*this, size()));
+  return install_graph(std::move(build));
+}
+
+void Image::set_link_on_put(bool link) noexcept {
+  if (impl_->graphs != nullptr) impl_->graphs->link_on_put = link;
+}
+
+Result<size_t> Image::link_rows(size_t column, size_t rows) {
+  return base::guarded([&]() -> Result<size_t> {
+    ImageGraphs* const graphs = impl_->graphs.get();
+    if (graphs == nullptr || column >= graphs->columns.size()) return size_t{0};
+    std::optional<Graph>& graph = graphs->columns[column].graph;
+    if (!graph.has_value()) return size_t{0};
+    const VectorColumn& data = impl_->columns[column];
+    LOCI_RETURN_IF_ERROR(data.verify_codes());
+    std::vector<uint32_t> slots;
+    size_t left = 0;
+    for_unlinked(data, *graph, [&](uint32_t slot) {
+      if (!graph->codes().can_rank(data, slot)) return true;
+      if (slots.size() < rows) {
+        slots.push_back(slot);
+      } else {
+        ++left;
+      }
+      return true;
+    });
+    LOCI_RETURN_IF_ERROR(link_slots(data, *graph, slots, nullptr, nullptr));
+    return left;
+  });
+}
+
+void Image::drop_graph(size_t column) noexcept {
+  if (impl_->graphs == nullptr || column >= impl_->graphs->columns.size()) return;
+  impl_->graphs->columns[column].graph.reset();
+  impl_->graphs->columns[column].pending.reset();
+}
+
+GraphStats Image::graph_stats(size_t column) const {
+  GraphStats stats;
+  if (column >= impl_->columns.size()) return stats;
+  stats.unlinked = impl_->columns[column].present().count();
+  if (impl_->graphs == nullptr || !impl_->graphs->columns[column].graph.has_value()) return stats;
+  const Graph& graph = *impl_->graphs->columns[column].graph;
+  stats.built = true;
+  stats.m = graph.m();
+  stats.ef_construction = graph.ef_construction();
+  stats.linked = graph.linked_count();
+  stats.unlinked -= stats.linked;
+  stats.memory_bytes = graph.memory_bytes();
+  stats.recall.assign(graph.recall().begin(), graph.recall().end());
+  return stats;
+}
+
+bool Image::Impl::keeps_slots() const noexcept {
+  if (slots.has_holes()) return true;
+  return graphs != nullptr && std::any_of(graphs->columns.begin(), graphs->columns.end(),
+                                          [](const ImageGraphs::OfColumn& of) {
+                                            return of.graph.has_value() || of.pending.has_value();
+                                          });
+}
+
+void Image::Impl::unlink(size_t column, size_t slot) noexcept {
+  if (graphs == nullptr) return;
+  ImageGraphs::OfColumn& of = graphs->columns[column];
+  if (of.graph.has_value()) {
+    of.graph->follow_codes(columns[column]);
+    of.graph->erase(columns[column], slot);
+  }
+  if (!of.pending.has_value()) return;
+  const Status noted = base::guarded([&]() -> Status {
+    of.pending->edits.push_back(static_cast<uint32_t>(slot));
+    return {};
+  });
+  if (!noted.ok()) of.pending.reset();  // a build that misses a change must not be installed
+}
+
+void Image::Impl::link(size_t column, size_t slot) noexcept {
+  if (graphs == nullptr) return;
+  ImageGraphs::OfColumn& of = graphs->columns[column];
+  if (!of.graph.has_value()) return;
+  of.graph->follow_codes(columns[column]);
+  if (!graphs->link_on_put || !columns[column].present().test(slot)) return;
+  const auto number = static_cast<uint32_t>(slot);
+  // A row that is not linked, for lack of memory, is scanned.
+  [[maybe_unused]] const Status status =
+      base::guarded([&] { return of.graph->insert(columns[column], {&number, 1}, nullptr); });
+}
+
+namespace {
+
+/// The allowed rows with a vector that the graph does not have.
+AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph,
+                          const AllowedRows& allowed) {
+  AllowedRows tail;
+  tail.slots = allowed.slots;
+  if (column.present().count() == graph.linked_count()) return tail;
+  tail.blocks.resize(block_count(allowed.slots));
+  for (size_t b = 0; b < tail.blocks.size(); ++b) {
+    BlockMask& mask = tail.blocks[b];
+    mask = column.present().block(b);
+    mask.subtract(graph.linked().block(b));
+    if (!allowed.all) mask.intersect(allowed.blocks[b]);
+    tail.count += mask.count();
+  }
+  return tail;
+}
+
+}  // namespace
+
+Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows& allowed,
+                                       ScanOutcome& outcome) const {
+  const bool asked =
+      !query.exact && query.k != 0 && (query.ef != 0 || (query.recall > 0 && query.recall < 1));
+  if (!asked || graphs == nullptr) return false;
+  const std::optional<Graph>& graph = graphs->columns[query.column].graph;
+  if (!graph.has_value() || graph->node_count() == 0 || allowed.count <= query.k) return false;
+  const size_t ef = query.ef != 0 ? query.ef : ef_for(graph->recall(), query.recall, query.k);
+  if (ef == 0) return false;
+  const VectorColumn& column = columns[query.column];
+  const GraphScan scan = {column, *graph, query, allowed, slots.rows()};
+  const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
+  if (walk.ef == 0) {
+    outcome.plan = allowed.all ? ScanPlan::kExactScan : ScanPlan::kPassingRows;
+    return false;
+  }
+  const AllowedRows tail = unlinked_rows(column, *graph, allowed);
+  if (tail.count > allowed.count / 2) return false;
+  LOCI_RETURN_IF_ERROR(column.verify_codes());
+  TopK best(query.k, query.max_distance);
+  ScanOutcome found;
+  LOCI_ASSIGN_OR_RETURN(const size_t seen, graph_scan(scan, walk, best, found));
+  if (seen + tail.count < query.k) return false;  // there are more than k: the scan finds them
+  found.plan = ScanPlan::kGraph;
+  if (tail.count != 0) {
+    ScanOutcome more;
+    LOCI_RETURN_IF_ERROR(exact_scan(column, query, tail, slots.rows(), more));
+    for (const Neighbor& neighbor : more.neighbors) best.offer(neighbor);
+    found.scanned += more.scanned;
+    found.reranked += more.reranked;
+    found.plan = ScanPlan::kGraphAndTail;
+  }
+  found.passed_filter = outcome.passed_filter;
+  found.ef = walk.ef;
+  found.tail = tail.count;
+  found.neighbors = std::move(best).take_sorted();
+  outcome = std::move(found);
+  return true;
+}
+
+Status Image::Impl::save_graphs(SnapshotWriter& out) const {
+  if (graphs == nullptr) return {};
+  for (uint32_t c = 0; c < columns.size(); ++c) {
+    const std::optional<Graph>& graph = graphs->columns[c].graph;
+    if (graph.has_value()) LOCI_RETURN_IF_ERROR(graph->save(c, out));
+  }
+  return {};
+}
+
+Status Image::Impl::load_graphs(SnapshotFile& from) {
+  for (uint32_t c = 0; c < columns.size(); ++c) {
+    LOCI_ASSIGN_OR_RETURN(std::optional<Graph> graph,
+                          Graph::load(columns[c], c, from, slots.slots()));
+    if (!graph.has_value()) continue;
+    if (graphs == nullptr) graphs.reset(new ImageGraphs(columns.size()));
+    graphs->columns[c].graph = std::move(graph);
+  }
+  return {};
+}
+
+size_t Image::Impl::graph_bytes() const noexcept {
+  size_t bytes = 0;
+  if (graphs == nullptr) return bytes;
+  for (const ImageGraphs::OfColumn& of : graphs->columns) {
+    if (of.graph.has_value()) bytes += of.graph->memory_bytes();
+    if (of.pending.has_value()) bytes += of.pending->edits.capacity() * sizeof(uint32_t);
+  }
+  return bytes;
+}
+
+Status Image::Impl::check_graphs() const {
+  if (graphs == nullptr) return {};
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const std::optional<Graph>& graph = graphs->columns[c].graph;
+    if (!graph.has_value()) continue;
+    if (const Status status = graph->check_invariants(columns[c]); !status.ok()) {
+      return status.with_context(base::str_cat("graph of vector column ", c));
+    }
+  }
+  return {};
+}
+
+}  // namespace loci::index
