@@ -61,7 +61,7 @@ struct IndexOptions {
   size_t ef_construction = 0;  ///< candidates kept for a new node, 16 to 1,000; 0: 128
   size_t threads = 1;          ///< that build, 1 to 64
   /// Called between slices of the work, on the calling thread; must not throw.
-  std::function<void(const IndexProgress&)> progress;
+  std::function<void(const IndexProgress&)> progress = nullptr;
   /// Looked at between slices: true ends the building with kCancelled; rows and searches are as
   /// they were. Must outlive the call.
   const std::atomic<bool>* cancel = nullptr;

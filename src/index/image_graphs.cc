@@ -192,6 +192,11 @@ Status GraphBuild::run(const Image& image, size_t rows) {
   });
 }
 
+bool Image::can_have_graph(size_t column) const noexcept {
+  return column < impl_->columns.size() &&
+         Graph::check(impl_->columns[column].layout().metric, GraphOptions()).ok();
+}
+
 Result<GraphBuild> Image::begin_graph(size_t column, const GraphOptions& options) {
   return base::guarded([&]() -> Result<GraphBuild> {
     Impl& impl = *impl_;
