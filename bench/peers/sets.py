@@ -22,6 +22,7 @@ class VectorSet:
     """Vectors to store and to ask with. With metric cosine all have unit length."""
 
     name: str
+    identity: str  # of the first rows: sets of other sizes that begin alike have the same
     folder: str
     metric: str
     rows: int
@@ -31,9 +32,10 @@ class VectorSet:
     public: bool
 
 
-def _describe(name: str, folder: str, **facts) -> VectorSet:
+def _describe(name: str, folder: str, identity: str = "", **facts) -> VectorSet:
     base, query = exact.Matrix(f"{folder}/base.fbin"), exact.Matrix(f"{folder}/query.fbin")
-    return VectorSet(name, folder, rows=base.rows, dim=base.dim, queries=query.rows, **facts)
+    return VectorSet(name, identity or os.path.basename(folder), folder, rows=base.rows,
+                     dim=base.dim, queries=query.rows, **facts)
 
 
 def _read_vecs(path: str, kind: str):
@@ -82,14 +84,13 @@ def _is_made(folder: str) -> bool:
 
 def generated(root: str, maker: str, rows: int, dim: int, seed: int, queries: int) -> VectorSet:
     """Clusters with near twins, by loci_make_set: the same bits on any machine."""
-    name = f"generated-{rows}x{dim}"
-    folder = f"{root}/{name}-{queries}-{seed}"
+    folder = f"{root}/generated-{rows}x{dim}-{queries}-{seed}"
     if not _is_made(folder):
         subprocess.run([maker, str(rows), str(queries), str(dim), str(seed), folder + ".part"],
                        check=True)
         os.rename(folder + ".part", folder)
-    return _describe(name, folder, metric="cosine", public=True,
-                     source=f"loci_make_set {rows} {queries} {dim} {seed}")
+    return _describe("generated", folder, f"generated-{dim}-{queries}-{seed}", metric="cosine",
+                     public=True, source=f"loci_make_set {rows} {queries} {dim} {seed}")
 
 
 def debian(root: str, vectors: str) -> VectorSet:
