@@ -87,7 +87,7 @@ def _numpy_truth(metric: str, base: Matrix, queries: Matrix, low: int, high: int
 
 def truth(metric: str, folder: str, low: int, high: int, depth: int) -> array:
     """The `depth` smallest distances of each query to rows low..high-1, flat; cached in `folder`."""
-    path = os.path.join(folder, f"truth-{low}-{high}-{depth}.f64")
+    path = os.path.join(folder, f"truth-{metric}-{low}-{high}-{depth}.f64")
     base, queries = Matrix(f"{folder}/base.fbin"), Matrix(f"{folder}/query.fbin")
     depth = min(depth, high - low)
     flat = array("d")
