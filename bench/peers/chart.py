@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 920, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 190, 16, 52
+LEFT, RIGHT, TOP, BOTTOM = 70, 215, 16, 52
 
 # One colour and one marker a library; its configurations differ by the dashes.
 FAMILIES = {"loci": "circle", "hnswlib": "square", "usearch": "diamond", "faiss": "triangle",

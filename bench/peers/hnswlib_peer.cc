@@ -23,7 +23,7 @@ class Hnswlib : public Peer {
   void build(const Matrix& base, const Setup& setup) override {
     make_space(base.dim, setup);
     index_ = std::make_unique<Index>(space_.get(), base.rows, setup.number("M", 16),
-                                     setup.number("efc", 200), 42, true);
+                                     setup.number("efc", 200));
     for (size_t i = 0; i < base.rows; ++i) index_->addPoint(base.row(i), i);
   }
 
@@ -31,7 +31,7 @@ class Hnswlib : public Peer {
 
   void load(size_t dim, const Setup& setup) override {
     make_space(dim, setup);
-    index_ = std::make_unique<Index>(space_.get(), setup.index, false, setup.rows + kRoom, true);
+    index_ = std::make_unique<Index>(space_.get(), setup.index, false, setup.rows + kRoom);
   }
 
   void set_ef(size_t ef) override { index_->setEf(ef); }

@@ -28,8 +28,8 @@ svg text { fill: var(--soft); } svg text.axis { font-size: 13px; } svg text.name
 .loci .curve { stroke-width: 3.2; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; margin: .6rem 0 1rem; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .38rem .65rem; text-align: right; white-space: nowrap; }
-th { background: var(--band); font-weight: 600; vertical-align: bottom; }
+th, td { padding: .38rem .6rem; text-align: right; white-space: nowrap; }
+th { white-space: normal; background: var(--band); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); }
 th:first-child { background: var(--band); } tr + tr td { border-top: 1px solid var(--line); }
 tr.loci td { font-weight: 650; } details { margin: .8rem 0; } summary { cursor: pointer; }
@@ -70,12 +70,11 @@ def _points(block: dict) -> str:
     return f"<details><summary>Every point</summary>{_table(head, rows)}</details>"
 
 
-def _block(block: dict, builds: dict, with_chart: bool) -> str:
+def _block(block: dict, builds: dict) -> str:
     return (f'<h2>{markup.escape(summary.title(block))}</h2><p class="note">'
             f"{markup.escape(block['result']['source'])}"
             f"{'' if block['result']['public'] else '; not a set to be quoted'}</p>"
-            + (_curves(block) if with_chart else "")
-            + _table(summary.HEAD, summary.curve_rows(block, builds)) + _points(block))
+            + _curves(block) + _table(summary.HEAD, summary.curve_rows(block, builds)) + _points(block))
 
 
 def _growth(blocks: list[dict], title: str, value) -> str:
@@ -96,7 +95,8 @@ def _growth(blocks: list[dict], title: str, value) -> str:
     return f"<figure>{drawing}</figure>"
 
 
-def _series(blocks: list[dict], builds: dict) -> str:
+def _series(blocks: list[dict], whole: list[dict], builds: dict) -> str:
+    """The charts go on to the whole set, whose table stands above."""
     def speed(recall: float):
         def value(_, __, points):
             found = summary.qps_at(points, recall)
@@ -108,8 +108,8 @@ def _series(blocks: list[dict], builds: dict) -> str:
 
     parts = ["<h2>From few rows to many</h2>"]
     for recall in (0.95, 0.99):
-        parts.append(_growth(blocks, f"QPS at recall {recall:g}, one thread", speed(recall)))
-    parts.append(_growth(blocks, "seconds to build, one thread", built))
+        parts.append(_growth(blocks + whole, f"QPS at recall {recall:g}, one thread", speed(recall)))
+    parts.append(_growth(blocks + whole, "seconds to build, one thread", built))
     for block in blocks:
         parts.append(f"<details><summary>{block['key']['rows']:,} rows</summary>"
                      f"{_table(summary.HEAD, summary.curve_rows(block, builds))}{_points(block)}"
@@ -167,9 +167,11 @@ def html(result: dict) -> str:
              "<meta name=viewport content='width=device-width, initial-scale=1'>",
              f"<title>Loci beside its peers</title><style>{STYLE}</style>",
              f"<h1>Loci beside its peers</h1><p>{INTRODUCTION}</p>", _facts(result)]
-    parts += [_block(block, builds, True) for block in sections.pop("curves", [])]
+    whole = sections.pop("curves", [])
+    parts += [_block(block, builds) for block in whole]
     if series := sections.pop("series", []):
-        parts.append(_series(series, builds))
+        same = [block for block in whole if block["key"]["set"] == series[0]["key"]["set"]]
+        parts.append(_series(series, same, builds))
     for name, blocks in sections.items():
         parts += [f"<h2>{markup.escape(name)}</h2>"]
         parts += [_table(summary.HEAD, summary.curve_rows(block, builds)) + _points(block)

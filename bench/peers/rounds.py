@@ -19,7 +19,7 @@ from session import PeerFailed, Place, Session
 from sets import VectorSet
 from store import Store
 
-PASS_SECONDS = 1.5  # a slower peer is asked fewer queries
+PASS_SECONDS = 2.0  # a slower peer is asked fewer queries
 FEWEST_QUERIES = 50
 BATCH = 10          # rows of one change, then a query
 

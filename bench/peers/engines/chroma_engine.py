@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chroma, embedded, on a folder; one thread, 100 queries a call."""
+"""Chroma, embedded, on a folder; one thread, 100 queries a call.
+
+A running client keeps the ef with which it loaded its index: modify() counts from the next client on.
+So set_ef() opens a new one, and asks once to have the index loaded.
+"""
 
 import chromadb
+from chromadb.api.client import SharedSystemClient
 
 BATCH = 100
 BLOCK = 5000  # rows a call: its limit is 5,461
@@ -9,7 +14,7 @@ BLOCK = 5000  # rows a call: its limit is 5,461
 
 class Engine:
     def __init__(self, setup, dim: int) -> None:
-        self.setup, self.rows, self.ef = setup, None, None
+        self.setup, self.dim, self.rows, self.ef = setup, dim, None, None
 
     def _client(self):
         return chromadb.PersistentClient(
@@ -31,6 +36,9 @@ class Engine:
     def set_ef(self, ef: int) -> None:
         if ef != self.ef:
             self.rows.modify(configuration={"hnsw": {"ef_search": ef}})
+            SharedSystemClient.clear_system_cache()
+            self.load()
+            self.rows.query(query_embeddings=[[1.0] * self.dim], n_results=1, include=["distances"])
             self.ef = ef
 
     def search(self, queries):
