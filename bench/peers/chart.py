@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 215, 16, 52
 FAMILIES = {"loci": "circle", "hnswlib": "square", "usearch": "diamond", "faiss": "triangle",
             "sqlite": "cross", "vectorlite": "square", "chroma": "triangle", "lancedb": "diamond",
             "brute": "cross"}
-DASHES = {"bf16": "7 3", "i8": "2 3", "sq8": "7 3"}
+DASHES = {"bf16-ip": "12 3 2 3", "bf16": "7 3", "i8": "2 3", "sq8": "7 3"}
 
 
 @dataclass

@@ -14,13 +14,13 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --page: #191918; --ink: #ecebe6; --soft: #a5a49d;
   --line: #3a3a37; --band: #232321; --loci: #ff6b6b; --hnswlib: #6ea8fe; --usearch: #c297ff;
   --faiss: #56c271; --sqlite: #b0afa8; --vectorlite: #4fd0dc; --chroma: #f0a94b; --lancedb: #ff8cc6; } }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 75rem; background: var(--page);
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 84rem; background: var(--page);
   color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .3rem; }
 p { max-width: 48rem; } p.note, figcaption { color: var(--soft); font-size: .9rem; margin: .2rem 0 .8rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0;
   font-size: .92rem; } dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; display: block; font: 12.5px system-ui, sans-serif; }
+svg { width: 100%; max-width: 72rem; height: auto; display: block; font: 12.5px system-ui, sans-serif; }
 svg text { fill: var(--soft); } svg text.axis { font-size: 13px; } svg text.name { fill: var(--ink); }
 .grid { stroke: var(--line); stroke-width: 1; } figure { margin: 1rem 0; }
 .curve { fill: none; stroke: var(--c); stroke-width: 1.8; stroke-linejoin: round; }
@@ -46,10 +46,19 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
             f"<tbody>{body}</tbody></table></div>")
 
 
+def _rising(points: list[dict]) -> list[dict]:
+    """Without the points that cost more than an earlier one and find no more."""
+    kept: list[dict] = []
+    for point in points:
+        if not kept or point["recall"] > kept[-1]["recall"] + 5e-5:
+            kept.append(point)
+    return kept
+
+
 def _curves(block: dict) -> str:
     lines = [Line(peer, points[0]["label"],
                   [(p["recall"], p["qps"], f"{p['label']}, ef {p['ef'] or '-'}: recall "
-                    f"{p['recall']:.4f}, {p['qps']:,.0f} QPS") for p in points])
+                    f"{p['recall']:.4f}, {p['qps']:,.0f} QPS") for p in _rising(points)])
              for peer, points in summary.by_peer(block).items()]
     values = [(x, y) for line in lines for x, y, _ in line.points]
     if not values:
@@ -57,7 +66,8 @@ def _curves(block: dict) -> str:
     drawing = chart.draw(summary.title(block), lines, chart.recall_axis([x for x, _ in values]),
                          chart.log_axis("queries a second, one thread", [y for _, y in values]))
     return (f"<figure>{drawing}<figcaption>Each mark is one ef; up and to the right is better. Peers "
-            "without such a dial are one mark.</figcaption></figure>")
+            "without such a dial are one mark. A larger ef that finds no more is left out.</figcaption>"
+            "</figure>")
 
 
 def _points(block: dict) -> str:
@@ -74,7 +84,7 @@ def _block(block: dict, builds: dict) -> str:
     return (f'<h2>{markup.escape(summary.title(block))}</h2><p class="note">'
             f"{markup.escape(block['result']['source'])}"
             f"{'' if block['result']['public'] else '; not a set to be quoted'}</p>"
-            + _curves(block) + _table(summary.HEAD, summary.curve_rows(block, builds)) + _points(block))
+            + _curves(block) + _table(*summary.curve_table(block, builds)) + _points(block))
 
 
 def _growth(blocks: list[dict], title: str, value) -> str:
@@ -112,7 +122,7 @@ def _series(blocks: list[dict], whole: list[dict], builds: dict) -> str:
     parts.append(_growth(blocks + whole, "seconds to build, one thread", built))
     for block in blocks:
         parts.append(f"<details><summary>{block['key']['rows']:,} rows</summary>"
-                     f"{_table(summary.HEAD, summary.curve_rows(block, builds))}{_points(block)}"
+                     f"{_table(*summary.curve_table(block, builds))}{_points(block)}"
                      "</details>")
     return "".join(parts)
 
@@ -174,7 +184,7 @@ def html(result: dict) -> str:
         parts.append(_series(series, same, builds))
     for name, blocks in sections.items():
         parts += [f"<h2>{markup.escape(name)}</h2>"]
-        parts += [_table(summary.HEAD, summary.curve_rows(block, builds)) + _points(block)
+        parts += [_table(*summary.curve_table(block, builds)) + _points(block)
                   for block in blocks]
     if result["changes"]:
         parts.append(_changes(result["changes"]))

@@ -53,24 +53,37 @@ def latency_at(points: list[dict], recall: float) -> str:
     return "-"
 
 
-HEAD = ["peer", "build s", "CPU s", "file MB", "RSS+ MB",
-        *(f"QPS @{recall:g}" for recall in RECALLS), "best rounds @0.95", "@0.99",
-        "p50 / p95 / p99 us @0.95", "top recall"]
+RATIOS = (0.95, 0.99)
+OURS = "loci"
 
 
-def curve_rows(block: dict, builds: dict) -> list[list[str]]:
-    """A table of one block: HEAD, a row a peer."""
+def _ratio(ours: list[dict], points: list[dict], recall: float) -> str:
+    """How many times a peer's speed ours is at a recall."""
+    mine, other = qps_at(ours, recall), qps_at(points, recall)
+    return "-" if mine is None or other is None else f"{mine[0] / other[0]:,.2f}x"
+
+
+def curve_table(block: dict, builds: dict) -> tuple[list[str], list[list[str]]]:
+    """A table of one block: its head, and a row a peer."""
+    peers = by_peer(block)
+    ours = peers.get(OURS)
+    head = ["peer", "build s", "CPU s", "file MB", "RSS+ MB",
+            *(f"QPS @{recall:g}" for recall in RECALLS),
+            *(f"Loci is @{recall:g}" for recall in RATIOS if ours),
+            *(f"best rounds @{recall:g}" for recall in RATIOS),
+            "p50 / p95 / p99 us @0.95", "top recall"]
     rows = []
-    for peer, points in by_peer(block).items():
+    for peer, points in peers.items():
         built = builds.get((block["key"]["set"], block["key"]["rows"], peer), {})
         megabytes = [built[name] / 1e6 if name in built else None
                      for name in ("file_bytes", "rss_bytes")]
         rows.append([points[0]["label"], number(built.get("build_s"), 2),
                      number(built.get("build_cpu_s"), 2), *(number(size, 1) for size in megabytes),
                      *(speed(points, recall) for recall in RECALLS),
-                     speed(points, 0.95, "qps_best"), speed(points, 0.99, "qps_best"),
+                     *(_ratio(ours, points, recall) for recall in RATIOS if ours),
+                     *(speed(points, recall, "qps_best") for recall in RATIOS),
                      latency_at(points, 0.95), f"{max(p['recall'] for p in points):.4f}"])
-    return rows
+    return head, rows
 
 
 CHANGE_HEAD = ["peer", "rows", "insert rows/s", "query after it us", "recall before", "after insert",
@@ -118,7 +131,7 @@ def text(result: dict) -> str:
              f"one query thread on core {result['facts']['core']}"]
     for block in result["blocks"]:
         parts += ["", f"[{block['key']['section']}] {title(block)}",
-                  text_table(HEAD, curve_rows(block, builds))]
+                  text_table(*curve_table(block, builds))]
     if result["changes"]:
         parts += ["", f"[changes] 1 % of the rows, a query after every few, ef "
                       f"{result['changes'][0]['key']['ef']}",
