@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo and make test work on a bare Debian 12; everything else assumes scripts/bootstrap.
-.PHONY: demo test check soak bench release package install clean
+.PHONY: demo test check soak bench bench-1m release package install clean
 .NOTPARALLEL:
 
 demo:
@@ -30,6 +30,11 @@ soak:
 
 bench:
 	scripts/bench
+	scripts/bench_peers
+
+# Hours; goes on where it was interrupted.
+bench-1m:
+	scripts/bench_peers --million
 
 # Keeps build/deps: scripts/bootstrap fetched it.
 clean:
