@@ -39,7 +39,7 @@ class Graph {
   /// Pools mark slots in their upper bit.
   static constexpr size_t kMaxSlots = size_t{1} << 31;
   /// Rows that insert() places side by side.
-  static constexpr size_t kBatch = 256;
+  static constexpr size_t kBatch = 32;
 
   /// A graph without nodes. Errors: kUnsupported (metric), kInvalidArgument (options).
   static Result<Graph> create(const VectorColumn& column, const GraphOptions& options);

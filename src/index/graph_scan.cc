@@ -65,6 +65,7 @@ void prefetch_vector(const VectorColumn& column, size_t slot) noexcept {
   for (size_t at = 0; at < column.dim() * sizeof(float); at += 64) {
     __builtin_prefetch(bytes + at, 0, 2);  // into the second-level cache
   }
+  column.prefetch_norm(slot);
 }
 
 void prefetch_low(const VectorColumn& column, size_t slot) noexcept {

@@ -117,7 +117,8 @@ class Image {
   // Graphs. Without LOCI_WITH_GRAPH those that return a Status say kUnsupported, as they do for a
   // column that can have none (l1, hamming, custom).
 
-  /// Begins a graph of `column`; one begun before is void. Quick.
+  /// Begins a graph of `column`; one begun before is void. Quick, but that all rows are coded anew
+  /// (1 us each) when the mean of the rows has moved since they were.
   [[nodiscard]] Result<GraphBuild> begin_graph(size_t column, const GraphOptions& options);
   /// Takes over a build that is done(), instead of the graph that is there, and links what changed
   /// since its last run(). Quick. Errors: as GraphBuild::run.
