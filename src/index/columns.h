@@ -65,6 +65,13 @@ class VectorColumn {
   [[nodiscard]] const uint8_t* scan_code(size_t slot) const noexcept {
     return chunk_of(slot).codes.data() + in_chunk(slot) * code_stride();
   }
+  /// Of a column in two planes: what refining reads of one slot.
+  [[nodiscard]] const uint8_t* low_code(size_t slot) const noexcept {
+    return chunk_of(slot).low.data() + in_chunk(slot) * code_stride();
+  }
+  [[nodiscard]] const quant::RowParams& fine_params(size_t slot) const noexcept {
+    return chunk_of(slot).fine.as<quant::RowParams>()[in_chunk(slot)];
+  }
   /// How many times all rows were coded anew: what was derived from codes before is void.
   [[nodiscard]] uint64_t codings() const noexcept { return codings_; }
   /// dim() floats; not for kHamming.

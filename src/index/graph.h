@@ -82,6 +82,8 @@ class Graph {
   /// The next of the rows with the same vector, the slot itself at last.
   [[nodiscard]] uint32_t next_twin(size_t slot) const noexcept { return twins_[slot]; }
 
+  void prefetch_twin(size_t slot) const noexcept { __builtin_prefetch(&twins_[slot]); }
+
   /// Where a traversal begins: slots spread over all rows, with codes that lie side by side.
   struct Entries {
     std::vector<uint32_t> slots;
