@@ -284,6 +284,18 @@ void VectorColumn::fit_origin(size_t slot) noexcept {
   encode_all();
 }
 
+Status VectorColumn::recenter() {
+  if (!two_planes()) return {};
+  LOCI_RETURN_IF_ERROR(verify_codes());
+  for (size_t slot = 0; slot < slots_; slot += kBlockRows) {
+    LOCI_RETURN_IF_ERROR(verify_around(slot));
+  }
+  if (!origin_fit_.has_moved(codec_->origin())) return {};
+  codec_->set_origin(origin_fit_.mean());
+  encode_all();
+  return {};
+}
+
 void VectorColumn::copy_slot(size_t from, size_t to) noexcept {
   const Chunk& source = chunk_of(from);
   Chunk& target = chunk_of(to);

@@ -65,12 +65,26 @@ class VectorColumn {
   [[nodiscard]] const uint8_t* scan_code(size_t slot) const noexcept {
     return chunk_of(slot).codes.data() + in_chunk(slot) * code_stride();
   }
+  /// Of a column in two planes: what refining reads of one slot.
+  [[nodiscard]] const uint8_t* low_code(size_t slot) const noexcept {
+    return chunk_of(slot).low.data() + in_chunk(slot) * code_stride();
+  }
+  [[nodiscard]] const quant::RowParams& fine_params(size_t slot) const noexcept {
+    return chunk_of(slot).fine.as<quant::RowParams>()[in_chunk(slot)];
+  }
   /// How many times all rows were coded anew: what was derived from codes before is void.
   [[nodiscard]] uint64_t codings() const noexcept { return codings_; }
   /// dim() floats; not for kHamming.
   [[nodiscard]] const float* vector(size_t slot) const noexcept;
   /// ||x||; kCosine and kAngular only.
   [[nodiscard]] double norm(size_t slot) const noexcept;
+  void prefetch_norm(size_t slot) const noexcept {
+    const Chunk& chunk = chunk_of(slot);
+    if (!chunk.norms.empty()) __builtin_prefetch(chunk.norms.data() + in_chunk(slot) * 8);
+  }
+  /// Codes all rows anew around their mean, where that is no longer nearly the origin of the codes.
+  /// Cost: about 1 us a row at 384 dimensions. kCorruption as verify_codes().
+  Status recenter();
 
   /// Writes everything but the layout, as the segments of vector column `number`.
   Status save(uint32_t number, SnapshotWriter& out) const;

@@ -147,8 +147,9 @@ Status validate_query(const VectorColumn& column, const ScanQuery& query) {
     return Status::invalid_argument(
         base::str_cat("query of dim ", query.vector.size(), ", expected ", layout.dim));
   }
-  if (!std::all_of(query.vector.begin(), query.vector.end(),
-                   [](float x) { return std::isfinite(x); })) {
+  bool finite = true;  // without a branch per component; comparisons with NaN are false
+  for (const float x : query.vector) finite &= std::abs(x) <= std::numeric_limits<float>::max();
+  if (!finite) {
     return Status::invalid_argument("query with a component that is not finite");
   }
   const bool directional = layout.metric == Metric::kCosine || layout.metric == Metric::kAngular;

@@ -219,6 +219,7 @@ void Graph::erase(const VectorColumn& column, size_t erased) noexcept {
 void Graph::follow_codes(const VectorColumn& column) {
   if (codings_ == column.codings()) return;
   codings_ = column.codings();
+  codes_.follow(column);
   for (size_t slot = 0; slot < slots_; ++slot) {
     if (nodes_.test(slot)) codes_.set(column, slot);
   }

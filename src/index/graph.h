@@ -39,7 +39,7 @@ class Graph {
   /// Pools mark slots in their upper bit.
   static constexpr size_t kMaxSlots = size_t{1} << 31;
   /// Rows that insert() places side by side.
-  static constexpr size_t kBatch = 256;
+  static constexpr size_t kBatch = 32;
 
   /// A graph without nodes. Errors: kUnsupported (metric), kInvalidArgument (options).
   static Result<Graph> create(const VectorColumn& column, const GraphOptions& options);
@@ -81,6 +81,8 @@ class Graph {
   }
   /// The next of the rows with the same vector, the slot itself at last.
   [[nodiscard]] uint32_t next_twin(size_t slot) const noexcept { return twins_[slot]; }
+
+  void prefetch_twin(size_t slot) const noexcept { __builtin_prefetch(&twins_[slot]); }
 
   /// Where a traversal begins: slots spread over all rows, with codes that lie side by side.
   struct Entries {

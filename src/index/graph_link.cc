@@ -54,9 +54,11 @@ constexpr size_t kScored = 256;
 // that only as many can come before them as there are rows with that very code.
 constexpr size_t kTwinsLookedAt = 16;
 
-bool nearer_found(const Found& a, const Found& b) noexcept {
-  return a.score != b.score ? a.score < b.score : a.slot < b.slot;
-}
+struct NearerFound {
+  bool operator()(const Found& a, const Found& b) const noexcept {
+    return a.score != b.score ? a.score < b.score : a.slot < b.slot;
+  }
+};
 
 /// Memory that choosing neighbours takes, kept by each thread.
 struct Selection {
@@ -147,9 +149,9 @@ Status Graph::add_from_batch(const VectorColumn& column, const RankedQuery& row,
   if (kept == 0) return {};
   for (size_t i = 0; i < kept; ++i) {
     const uint32_t slot = work.slots[work.which[i]];
-    near.push_back({work.scores[i] + codes_.lift_between(row, slot), slot});
+    const Found found = {work.scores[i] + codes_.lift_between(row, slot), slot};
+    near.insert(std::upper_bound(near.begin(), near.end(), found, NearerFound()), found);
   }
-  std::sort(near.begin(), near.end(), nearer_found);
   if (near.size() > ef_construction_) near.resize(ef_construction_);
   return {};
 }
@@ -166,7 +168,7 @@ Status Graph::find_place(const VectorColumn& column, std::span<Placement> batch,
   near.assign(traversal.found().begin(), traversal.found().end());
   if (codes_.lifted()) {
     for (Found& found : near) found.score += codes_.lift_between(query, found.slot);
-    std::sort(near.begin(), near.end(), nearer_found);
+    std::sort(near.begin(), near.end(), NearerFound());
   }
   LOCI_RETURN_IF_ERROR(add_from_batch(column, query, batch.first(number), near));
   place.twin = find_twin(column, place.slot, near);
@@ -194,7 +196,7 @@ Status Graph::link(const VectorColumn& column, uint32_t from, const Found& to) {
   thread_local std::vector<Found> chosen;
   LOCI_RETURN_IF_ERROR(score_slots(column, from, list, near));
   near.push_back(to);
-  std::sort(near.begin(), near.end(), nearer_found);
+  std::sort(near.begin(), near.end(), NearerFound());
   LOCI_RETURN_IF_ERROR(select(column, near, chosen));
   for (size_t i = 0; i < list.size(); ++i) list[i] = i < chosen.size() ? chosen[i].slot : kNone;
   return {};
@@ -298,7 +300,7 @@ Status Graph::mend_list(const VectorColumn& column, uint32_t at,
   }
   std::vector<Found> scored;
   LOCI_RETURN_IF_ERROR(score_slots(column, at, fresh, scored));
-  std::sort(scored.begin(), scored.end(), nearer_found);
+  std::sort(scored.begin(), scored.end(), NearerFound());
   for (size_t i = 0; i < std::min(kTried, scored.size()); ++i) {
     bool hidden = false;
     LOCI_RETURN_IF_ERROR(occluded(column, scored[i], list.first(count), &hidden));

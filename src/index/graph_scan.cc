@@ -27,10 +27,11 @@ namespace {
 
 // Deviations of the difference of two 8-bit estimates within which full vectors decide.
 constexpr float kSlack = 3;
+// Nodes whose codes are on their way while one is refined.
+constexpr size_t kAhead = 16;
 
 struct FineNode {
   float score = 0;
-  float deviation = 0;
   uint32_t node = 0;
 };
 
@@ -60,57 +61,72 @@ bool any_allowed(const GraphScan& scan, uint32_t node) noexcept {
   return false;
 }
 
-void prefetch_vector(const VectorColumn& column, size_t slot) noexcept {
-  const auto* bytes = reinterpret_cast<const char*>(column.vector(slot));
-  for (size_t at = 0; at < column.dim() * sizeof(float); at += 64) {
+/// Asks for all that offering a node takes.
+void prefetch_row(const GraphScan& scan, size_t slot) noexcept {
+  const auto* bytes = reinterpret_cast<const char*>(scan.column.vector(slot));
+  for (size_t at = 0; at < scan.column.dim() * sizeof(float); at += 64) {
     __builtin_prefetch(bytes + at, 0, 2);  // into the second-level cache
   }
+  scan.column.prefetch_norm(slot);
+  __builtin_prefetch(&scan.rowids[slot]);
+  scan.graph.prefetch_twin(slot);
 }
 
 void prefetch_low(const VectorColumn& column, size_t slot) noexcept {
-  const quant::RowBlock row = column.rows(slot, 1);
-  for (size_t at = 0; at < column.codec()->stride(); at += 64) __builtin_prefetch(row.low + at);
-  __builtin_prefetch(row.fine);
+  const uint8_t* const code = column.low_code(slot);
+  for (size_t at = 0; at < column.codec()->stride(); at += 64) __builtin_prefetch(code + at);
+  __builtin_prefetch(&column.fine_params(slot));
 }
 
-/// Scores a node by both planes of its code.
-void refine(const GraphScan& scan, const RankedQuery& query, FineNode& node) noexcept {
-  const quant::RowBlock row = scan.column.rows(node.node, 1);
-  const simd::RankParams& params = scan.graph.codes().params()[node.node];
-  const uint32_t first = 0;
-  int32_t raw = 0;
-  simd::kernels().dot_u8_at({row.high, row.low, scan.column.codec()->stride()}, &first, 1,
-                            query.planes, &raw);
+/// Scores nodes by both planes of their codes.
+void refine(const GraphScan& scan, const RankedQuery& query, std::span<FineNode> nodes) noexcept {
+  const VectorColumn& column = scan.column;
+  const size_t stride = column.codec()->stride();
+  const auto dot = simd::kernels().dot_u8_at;
   const simd::RankQuery& rank = query.rank;
-  node.score = rank.base + rank.shift_scale * params.shift + rank.lo_scale * row.fine->lo +
-               (rank.raw_scale * static_cast<float>(raw)) * row.fine->step;
-  // <r, what is lost> of directions that have nothing to do with each other, for row and query.
-  const float by_row = query.norm * query.norm * row.fine->err * row.fine->err;
-  const float by_query = query.lost * query.lost * params.shift;
-  node.deviation = 2 * std::sqrt((by_row + by_query) / static_cast<float>(scan.column.dim()));
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (i + kAhead < nodes.size()) prefetch_low(column, nodes[i + kAhead].node);
+    const uint32_t node = nodes[i].node;
+    const uint32_t first = 0;
+    int32_t raw = 0;
+    dot({column.scan_code(node), column.low_code(node), stride}, &first, 1, query.planes, &raw);
+    const quant::RowParams& fine = column.fine_params(node);
+    nodes[i].score = rank.base + rank.shift_scale * scan.graph.codes().params()[node].shift +
+                     rank.lo_scale * fine.lo +
+                     (rank.raw_scale * static_cast<float>(raw)) * fine.step;
+  }
+}
+
+/// The variance of a node's refined score, times the dimension: <r, what is lost> of directions
+/// that have nothing to do with each other, for row and query.
+float variance(const GraphScan& scan, const RankedQuery& query, uint32_t node) noexcept {
+  const float err = scan.column.fine_params(node).err;
+  const float row2 = scan.graph.codes().params()[node].shift;
+  return 4 * (query.norm * query.norm * err * err + query.lost * query.lost * row2);
 }
 
 /// Orders the nodes so that those whose full vectors must be looked at come first: how many?
 size_t pick(const GraphScan& scan, const RankedQuery& query, std::vector<FineNode>& nodes) {
-  constexpr size_t kAhead = 8;
   const size_t k = scan.query.k;
+  // What is needed first is asked for first.
+  if (nodes.size() > k) {
+    for (size_t i = 0; i < std::min(kAhead, nodes.size()); ++i) {
+      prefetch_low(scan.column, nodes[i].node);
+    }
+  }
   for (size_t i = 0; i < std::min(k, nodes.size()); ++i) {
-    prefetch_vector(scan.column, nodes[i].node);
+    prefetch_row(scan, nodes[i].node);
   }
   if (nodes.size() <= k) return nodes.size();
-  for (size_t i = 0; i < std::min(kAhead, nodes.size()); ++i) {
-    prefetch_low(scan.column, nodes[i].node);
-  }
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    if (i + kAhead < nodes.size()) prefetch_low(scan.column, nodes[i + kAhead].node);
-    refine(scan, query, nodes[i]);
-  }
+  refine(scan, query, nodes);
   const auto nth = nodes.begin() + static_cast<ptrdiff_t>(k - 1);
   std::nth_element(nodes.begin(), nth, nodes.end(),
                    [](const FineNode& a, const FineNode& b) { return a.score < b.score; });
-  const float limit = nth->score + kSlack * nth->deviation;
+  const float own = variance(scan, query, nth->node);
+  const float scale = kSlack * kSlack / static_cast<float>(scan.column.dim());
   const auto end = std::partition(nth + 1, nodes.end(), [&](const FineNode& node) {
-    return node.score - kSlack * node.deviation <= limit;
+    const float behind = node.score - nth->score;
+    return behind * behind <= scale * (own + variance(scan, query, node.node));
   });
   return static_cast<size_t>(end - nodes.begin());
 }
@@ -183,7 +199,7 @@ Result<size_t> graph_scan(const GraphScan& scan, const GraphWalk& walk, TopK& be
   work.nodes.clear();
   for (const Found& found : traversal.found()) {
     if (!scan.allowed.all && !any_allowed(scan, found.slot)) continue;
-    work.nodes.push_back({.score = found.score, .deviation = 0, .node = found.slot});
+    work.nodes.push_back({.score = found.score, .node = found.slot});
   }
   const size_t compared = pick(scan, work.query, work.nodes);
   const ExactDistance distance(scan.column, scan.query.vector);

@@ -45,6 +45,15 @@ bool passes(const std::vector<BlockMask>& only, uint32_t slot) noexcept {
   return only[slot / kBlockRows].test(slot % kBlockRows);
 }
 
+/// Whether the slot is seen for the first time.
+bool see(uint64_t* seen, uint32_t slot) noexcept {
+  uint64_t& word = seen[slot / 64];
+  const uint64_t bit = uint64_t{1} << (slot % 64);
+  const bool fresh = (word & bit) == 0;
+  word |= bit;
+  return fresh;
+}
+
 void prefetch_list(const Graph& graph, uint32_t slot) noexcept {
   const std::span<const uint32_t> list = graph.neighbors(slot);
   for (size_t i = 0; i < list.size(); i += 16) __builtin_prefetch(list.data() + i);
@@ -57,52 +66,64 @@ Traversal& Traversal::local() {
   return traversal;
 }
 
-bool Traversal::see(uint32_t slot) noexcept {
-  uint64_t& word = seen_[slot / 64];
-  const uint64_t bit = uint64_t{1} << (slot % 64);
-  const bool fresh = (word & bit) == 0;
-  word |= bit;
-  return fresh;
-}
-
 float Traversal::limit() const noexcept { return size_ == ef_ ? pool_[ef_ - 1].score : kInfinity; }
 
-void Traversal::insert(const Graph& graph, float score, uint32_t slot) noexcept {
-  if (!(score < limit())) return;
-  size_t at = size_ == ef_ ? size_ - 1 : size_++;
-  while (at > 0 && pool_[at - 1].score > score) {
-    pool_[at] = pool_[at - 1];
-    --at;
+// Keeps those of a round that are below the limit, as the pool's nearest may change it.
+void Traversal::insert(const Graph& graph, size_t kept, const uint32_t* slots) noexcept {
+  Found* const pool = pool_.data();
+  for (size_t i = 0; i < kept; ++i) {
+    const float score = scores_[i];
+    const uint32_t slot = slots[which_[i]];
+    if (size_ == ef_ && !(score < pool[ef_ - 1].score)) continue;
+    size_t at = size_ == ef_ ? size_ - 1 : size_++;
+    while (at > 0 && pool[at - 1].score > score) {
+      pool[at] = pool[at - 1];
+      --at;
+    }
+    pool[at] = {score, slot};
+    if (at < next_) next_ = at;
+    if (at < next_ + 2) prefetch_list(graph, slot);
   }
-  pool_[at] = {score, slot};
-  next_ = std::min(next_, at);
-  if (at < next_ + 2) prefetch_list(graph, slot);
 }
 
 void Traversal::enter(const Graph& graph, size_t stride, const simd::RankQuery& query) {
+  const simd::Kernels& kernels = simd::kernels();
   const Graph::Entries& entries = graph.entries();
   const size_t ef = ef_;
   ef_ = std::min(ef, kStarts);  // insert() keeps the best few
   for (size_t at = 0; at < entries.slots.size(); at += kEntryRound) {
     const simd::RankRows rows = {entries.rows.data() + at, entries.params.data() + at, nullptr,
                                  stride, std::min(kEntryRound, entries.slots.size() - at)};
-    const size_t kept =
-        simd::kernels().rank_u4(rows, query, limit(), which_.data(), scores_.data());
-    for (size_t i = 0; i < kept; ++i) insert(graph, scores_[i], entries.slots[at + which_[i]]);
+    const size_t kept = kernels.rank_u4(rows, query, limit(), which_.data(), scores_.data());
+    insert(graph, kept, entries.slots.data() + at);
   }
   ef_ = ef;
   for (size_t i = 0; i < size_; ++i) {
-    (void)see(pool_[i].slot);
+    see(seen_.data(), pool_[i].slot);
     touched_.push_back(pool_[i].slot);
   }
 }
 
 void Traversal::gather(const Graph& graph, uint32_t node) {
-  round_ = 0;
+  uint64_t* const seen = seen_.data();
+  size_t count = 0;
   for (const uint32_t slot : graph.neighbors(node)) {
     if (slot == Graph::kNone) break;
-    slots_[round_] = slot;
-    round_ += see(slot) ? 1 : 0;
+    slots_[count] = slot;
+    count += see(seen, slot) ? 1 : 0;
+  }
+  round_ = count;
+}
+
+// Asks for the codes of the node that is next, if nothing nearer turns up: seldom in vain.
+void Traversal::prefetch_around(const Graph& graph, const VectorColumn& column,
+                                uint32_t node) const noexcept {
+  const size_t stride = column.codec()->stride();
+  for (const uint32_t slot : graph.neighbors(node)) {
+    if (slot == Graph::kNone) break;
+    if (((seen_[slot / 64] >> (slot % 64)) & 1U) != 0) continue;
+    const uint8_t* const code = column.scan_code(slot);
+    for (size_t at = 0; at < stride; at += 64) __builtin_prefetch(code + at);
   }
 }
 
@@ -113,7 +134,7 @@ void Traversal::gather_through(const Graph& graph, uint32_t node,
   size_t steps = 0;
   for (const uint32_t slot : graph.neighbors(node)) {
     if (slot == Graph::kNone) break;
-    if (!see(slot)) continue;
+    if (!see(seen_.data(), slot)) continue;
     if (passes(only, slot)) {
       slots_[round_++] = slot;
     } else {
@@ -127,20 +148,22 @@ void Traversal::gather_through(const Graph& graph, uint32_t node,
       if (slot == Graph::kNone || round_ == kRound) break;
       if (!passes(only, slot)) continue;
       slots_[round_] = slot;
-      round_ += see(slot) ? 1 : 0;
+      round_ += see(seen_.data(), slot) ? 1 : 0;
     }
   }
 }
 
 void Traversal::score_round(const Graph& graph, const VectorColumn& column,
                             const simd::RankQuery& query) {
+  const simd::Kernels& kernels = simd::kernels();
   visited_ += round_;
   touched_.insert(touched_.end(), slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(round_));
   for (size_t i = 0; i < round_; ++i) rows_[i] = column.scan_code(slots_[i]);
   const simd::RankRows rows = {rows_.data(), graph.codes().params(), slots_.data(),
                                column.codec()->stride(), round_};
-  const size_t kept = simd::kernels().rank_u4(rows, query, limit(), which_.data(), scores_.data());
-  for (size_t i = 0; i < kept; ++i) insert(graph, scores_[i], slots_[which_[i]]);
+  const size_t kept = kernels.rank_u4(rows, query, limit(), which_.data(), scores_.data());
+  if (next_ < size_) prefetch_around(graph, column, pool_[next_].slot);
+  insert(graph, kept, slots_.data());
 }
 
 void Traversal::run(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query,

@@ -45,8 +45,9 @@ class Traversal {
   void gather(const Graph& graph, uint32_t node);
   void gather_through(const Graph& graph, uint32_t node, const std::vector<BlockMask>& only);
   void score_round(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query);
-  void insert(const Graph& graph, float score, uint32_t slot) noexcept;
-  [[nodiscard]] bool see(uint32_t slot) noexcept;
+  void insert(const Graph& graph, size_t kept, const uint32_t* slots) noexcept;
+  void prefetch_around(const Graph& graph, const VectorColumn& column,
+                       uint32_t node) const noexcept;
   [[nodiscard]] float limit() const noexcept;
 
   std::vector<uint64_t> seen_;  ///< all zero between runs

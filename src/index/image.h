@@ -119,7 +119,8 @@ class Image {
 
   /// Whether the metric of `column` is one that a graph serves, and graphs are compiled in.
   [[nodiscard]] bool can_have_graph(size_t column) const noexcept;
-  /// Begins a graph of `column`; one begun before is void. Quick.
+  /// Begins a graph of `column`; one begun before is void. Quick, but that all rows are coded anew
+  /// (1 us each) when the mean of the rows has moved since they were.
   [[nodiscard]] Result<GraphBuild> begin_graph(size_t column, const GraphOptions& options);
   /// Takes over a build that is done(), instead of the graph that is there, and links what changed
   /// since its last run(). Quick. Errors: as GraphBuild::run.

@@ -205,6 +205,7 @@ Result<GraphBuild> Image::begin_graph(size_t column, const GraphOptions& options
           base::str_cat("vector column ", column, ", there are ", impl.columns.size()));
     }
     LOCI_RETURN_IF_ERROR(Graph::check(impl.columns[column].layout().metric, options));
+    LOCI_RETURN_IF_ERROR(impl.columns[column].recenter());
     if (impl.graphs == nullptr) impl.graphs.reset(new ImageGraphs(impl.columns.size()));
     ImageGraphs::OfColumn& of = impl.graphs->columns[column];
     of.pending.emplace();

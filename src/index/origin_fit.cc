@@ -21,6 +21,9 @@ namespace {
 
 constexpr size_t kDoubling = 1024;   // looked at whenever rows have doubled up to here
 constexpr double kWorthwhile = 0.1;  // of the squared length that is left
+// Before a graph is built, which ranks by the codes: on notes384, ef 10, recall 0.948 around the
+// mean of all rows, 0.939 around that of the first 1,024.
+constexpr double kNoticeable = 0.01;
 
 }  // namespace
 
@@ -38,6 +41,15 @@ void OriginFit::note(VectorView row, double scale, bool lossless) noexcept {
 bool OriginFit::due(VectorView origin) noexcept {
   if (rows_ < next_look_) return false;
   next_look_ = rows_ * (rows_ < kDoubling ? 2 : 4);
+  return is_away(origin, kWorthwhile);
+}
+
+bool OriginFit::has_moved(VectorView origin) noexcept {
+  return rows_ != 0 && is_away(origin, kNoticeable);
+}
+
+// Also computes the mean.
+bool OriginFit::is_away(VectorView origin, double share) noexcept {
   if (2 * lossless_ > rows_) return false;
   const auto rows = static_cast<double>(rows_);
   double mean2 = 0;
@@ -50,7 +62,7 @@ bool OriginFit::due(VectorView origin) noexcept {
     shift2 += shift * shift;
   }
   // Not for rows whose squares overflow: the comparison is then with infinity or no number.
-  return shift2 > kWorthwhile * (square_sum_ / rows - mean2);
+  return shift2 > share * (square_sum_ / rows - mean2);
 }
 
 void OriginFit::save(base::ByteWriter& out) const {

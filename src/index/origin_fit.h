@@ -20,7 +20,10 @@ class OriginFit {
   /// To be asked after each note(): whether codes around mean() would lose clearly less than those
   /// around `origin` do. Cost: O(1) but for a few numbers of rows, there O(dim).
   [[nodiscard]] bool due(VectorView origin) noexcept;
-  /// After due() said so: the mean of the rows so far.
+  /// Whether the rows so far have a mean that is away from `origin` by more than a hundredth of
+  /// what is left around it. Cost: O(dim).
+  [[nodiscard]] bool has_moved(VectorView origin) noexcept;
+  /// After due() or has_moved() said so: the mean of the rows so far.
   [[nodiscard]] VectorView mean() const noexcept { return mean_; }
 
   void save(base::ByteWriter& out) const;
@@ -28,6 +31,8 @@ class OriginFit {
   void load(base::ByteReader& in);
 
  private:
+  [[nodiscard]] bool is_away(VectorView origin, double share) noexcept;
+
   std::vector<double> sum_;
   std::vector<float> mean_;
   double square_sum_ = 0;

@@ -95,8 +95,17 @@ FitSums sum_row(const simd::CodingRow& row, const uint8_t* code, const float* ce
 }  // namespace
 
 RankCodes::RankCodes(const VectorColumn& column)
-    : dot_(column.layout().metric == Metric::kDot), center_(column.dim()), nothing_(column.dim()) {
+    : dot_(column.layout().metric == Metric::kDot),
+      center_(column.dim()),
+      nothing_(column.dim()),
+      origin_shift_(column.dim()) {
   fit_center(column);
+  follow(column);
+}
+
+void RankCodes::follow(const VectorColumn& column) noexcept {
+  const VectorView origin = column.codec()->origin();
+  for (size_t j = 0; j < origin_shift_.size(); ++j) origin_shift_[j] = origin[j] - center_[j];
 }
 
 void RankCodes::fit_center(const VectorColumn& column) {
@@ -132,6 +141,8 @@ void RankCodes::restore(const VectorColumn& column, std::vector<float> center,
   dot_ = column.layout().metric == Metric::kDot;
   center_ = std::move(center);
   nothing_.assign(column.dim(), 0);
+  origin_shift_.assign(column.dim(), 0);
+  follow(column);
   greatest_norm2_ = greatest_norm2;
 }
 
@@ -214,35 +225,26 @@ Status RankCodes::prepare_scaled(const VectorColumn& column, const simd::CodingR
   auto* const zeros = reinterpret_cast<int8_t*>(out.memory.data());
   int8_t* const codes = zeros + padded;
   auto* const wide = reinterpret_cast<int16_t*>(codes + padded);
-  const simd::Kernels& kernels = simd::kernels();
-  simd::RowSummary summary;
-  kernels.summarize_f32(row, &summary);
-  const double largest = std::max(summary.max, -summary.min);
-  const double unit = std::max(largest / 127 * (1 + 1e-12), 1e-30);
-  simd::RoundingSums sums;
-  if (std::isfinite(summary.norm2)) kernels.round_row(row, unit, wide, &sums);
-  std::copy_n(wide, row.dim, codes);  // within a byte
+  simd::ByteRounding rounded;
+  simd::kernels().round_to_bytes(row, origin_shift_.data(), codes, &rounded);
   out.planes = {zeros, codes, wide};
-  out.norm = static_cast<float>(std::sqrt(summary.norm2));
-  out.lost = static_cast<float>(std::sqrt(sums.lost2));
+  out.norm = std::sqrt(rounded.norm2);
+  out.lost = std::sqrt(rounded.lost2);
   out.rank.codes = codes;
-  out.rank.lo_scale = static_cast<float>(-2 * unit * sums.sum);
-  out.rank.raw_scale = static_cast<float>(-2 * unit);
+  out.rank.lo_scale = -2 * rounded.unit * rounded.sum;
+  out.rank.raw_scale = -2 * rounded.unit;
   out.rank.shift_scale = as_query && dot_ ? 0.0F : 1.0F;
-  out.rank.base = 0;
-  if (!as_query) {  // the terms of its own: ||r||^2 - 2 <r, o - c>
-    const VectorView origin = column.codec()->origin();
-    double shared = 0;
-    for (size_t j = 0; j < row.dim; ++j) {
-      shared += (static_cast<double>(origin[j]) - static_cast<double>(row.origin[j])) * wide[j];
-    }
-    out.rank.base = static_cast<float>(summary.norm2 - 2 * unit * shared);
-  }
+  // Among rows the terms of its own count: ||r||^2 - 2 <r, o - c>. One that is not finite keeps
+  // every row out.
+  out.rank.base = rounded.norm2 - 2 * rounded.dot;
+  if (as_query && std::isfinite(rounded.norm2)) out.rank.base = 0;
+  if (as_query) std::copy_n(codes, row.dim, wide);
   return {};
 }
 
 size_t RankCodes::memory_bytes() const noexcept {
-  return (center_.capacity() + nothing_.capacity() + lifts_.capacity()) * sizeof(float) +
+  return (center_.capacity() + nothing_.capacity() + origin_shift_.capacity() + lifts_.capacity()) *
+             sizeof(float) +
          params_.capacity() * sizeof(simd::RankParams);
 }
 

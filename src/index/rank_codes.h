@@ -72,6 +72,8 @@ class RankCodes {
 
   [[nodiscard]] std::span<const float> center() const noexcept { return center_; }
   [[nodiscard]] float greatest_norm2() const noexcept { return greatest_norm2_; }
+  /// To be called when the codes of the column have another origin: then set() all rows again.
+  void follow(const VectorColumn& column) noexcept;
   /// Takes over what center() and greatest_norm2() were.
   void restore(const VectorColumn& column, std::vector<float> center, float greatest_norm2);
   [[nodiscard]] size_t memory_bytes() const noexcept;
@@ -83,8 +85,9 @@ class RankCodes {
 
   bool dot_ = false;
   std::vector<float> center_;
-  std::vector<float> nothing_;  ///< kDot: what queries are relative to, zeros
-  float greatest_norm2_ = 0;    ///< kDot: of the rows at first, ||x - center||^2
+  std::vector<float> nothing_;       ///< kDot: what queries are relative to, zeros
+  std::vector<float> origin_shift_;  ///< the codes' origin less the centre
+  float greatest_norm2_ = 0;         ///< kDot: of the rows at first, ||x - center||^2
   std::vector<simd::RankParams> params_;
   std::vector<float> lifts_;  ///< kDot: sqrt(greatest_norm2 - ||x - center||^2)
 };

@@ -291,9 +291,10 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx512Kernels = {
-    "avx512",     l2sq_f32,     dot_f32, l1_f32,        scan_dot_u4, dot_u8_at,      scan_sad_u8,
-    scan_hamming, select_below, rank_u4, summarize_f32, encode_u8,   round_to_units, round_row};
+const Kernels kAvx512Kernels = {"avx512",       l2sq_f32,      dot_f32,       l1_f32,
+                                scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
+                                select_below,   rank_u4,       summarize_f32, encode_u8,
+                                round_to_units, round_to_bytes};
 
 }  // namespace loci::simd
 

@@ -138,33 +138,11 @@ void encode_u8(const CodingRow& row, const CodeGrid& grid, uint8_t* high, uint8_
            sum_of(sums.scan_coded2)};
 }
 
-/// x[j .. j + 16) in whole units, and what that loses.
-struct Rounded {
+void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
+                    RoundingSums* result) noexcept {
   Doubles sum = {};
   Doubles square = {};
   Doubles lost2 = {};
-};
-
-inline void round_lanes(const Doubles& value, double unit, double inverse, int32_t* out,
-                        Rounded* sums) noexcept {
-  const Doubles half = value < 0.0 ? Doubles{} - 0.5 : Doubles{} + 0.5;
-  const Integers integer = __builtin_convertvector(value * inverse + half, Integers);
-  const Doubles n = __builtin_convertvector(integer, Doubles);
-  __builtin_memcpy(out, &integer, sizeof integer);
-  sums->sum += n;
-  sums->square += n * n;
-  sums->lost2 += (value - unit * n) * (value - unit * n);
-}
-
-inline void add_rounded(const Rounded& sums, RoundingSums* result) noexcept {
-  result->sum += sum_of(sums.sum);
-  result->square += sum_of(sums.square);
-  result->lost2 += sum_of(sums.lost2);
-}
-
-void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
-                    RoundingSums* result) noexcept {
-  Rounded sums;
   const double inverse = 1 / unit;
   size_t j = 0;
   for (; j + 16 <= dim; j += 16) {
@@ -172,30 +150,106 @@ void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
     for (size_t k = 0; k < 16; k += kCodingLanes) {
       Doubles value;
       __builtin_memcpy(&value, x + j + k, sizeof value);
-      round_lanes(value, unit, inverse, integers + k, &sums);
+      const Doubles half = value < 0.0 ? Doubles{} - 0.5 : Doubles{} + 0.5;
+      const Integers integer = __builtin_convertvector(value * inverse + half, Integers);
+      const Doubles n = __builtin_convertvector(integer, Doubles);
+      __builtin_memcpy(integers + k, &integer, sizeof integer);
+      sum += n;
+      square += n * n;
+      lost2 += (value - unit * n) * (value - unit * n);
     }
     for (size_t k = 0; k < 16; ++k) out[j + k] = static_cast<int16_t>(integers[k]);
   }
   kScalarKernels.round_to_units(x + j, dim - j, unit, out + j, result);
-  add_rounded(sums, result);
+  result->sum += sum_of(sum);
+  result->square += sum_of(square);
+  result->lost2 += sum_of(lost2);
 }
 
-void round_row(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept {
-  Rounded sums;
-  const double inverse = 1 / unit;
-  size_t j = 0;
-  for (; j + 16 <= row.dim; j += 16) {
-    int32_t integers[16];
-    for (size_t k = 0; k < 16; k += kCodingLanes) {
-      Doubles value;
-      load_target(row, j + k, &value);
-      round_lanes(value, unit, inverse, integers + k, &sums);
-    }
-    for (size_t k = 0; k < 16; ++k) out[j + k] = static_cast<int16_t>(integers[k]);
+/// A register of floats.
+constexpr size_t kWideLanes = 2 * LOCI_CODING_LANES;
+using WideFloats = float __attribute__((vector_size(kWideLanes * sizeof(float))));
+using WideIntegers = int32_t __attribute__((vector_size(kWideLanes * sizeof(int32_t))));
+using WideBytes = int8_t __attribute__((vector_size(kWideLanes)));
+
+inline float sum_of_wide(const WideFloats& v) noexcept {
+  float sum = 0;
+  for (size_t lane = 0; lane < kWideLanes; ++lane) sum += v[lane];
+  return sum;
+}
+
+/// x[j], x[j + 1], ... in float; those from the dimension on (Part) are 0, and so is `with`.
+template <bool Part>
+inline void load_wide(const CodingRow& row, const float* with, size_t j, WideFloats* x,
+                      WideFloats* other) noexcept {
+  WideFloats value = {};
+  WideFloats origin = {};
+  *other = WideFloats{};
+  const size_t bytes = (Part ? row.dim - j : kWideLanes) * sizeof(float);
+  __builtin_memcpy(&value, row.row + j, bytes);
+  __builtin_memcpy(&origin, row.origin + j, bytes);
+  __builtin_memcpy(other, with + j, bytes);
+  *x = value * static_cast<float>(row.scale) - origin;
+}
+
+struct ByteSums {
+  WideFloats largest = {};
+  WideFloats norm2 = {};
+  WideFloats dot = {};
+  WideFloats sum = {};
+  WideFloats lost2 = {};
+};
+
+template <bool Part>
+inline void measure_wide(const CodingRow& row, const float* with, size_t j,
+                         ByteSums* sums) noexcept {
+  WideFloats x;
+  WideFloats other;
+  load_wide<Part>(row, with, j, &x, &other);
+  const WideFloats size = x < 0.0F ? -x : x;
+  sums->largest = size > sums->largest ? size : sums->largest;
+  sums->norm2 += x * x;
+  sums->dot += x * other;
+}
+
+template <bool Part>
+inline void round_wide(const CodingRow& row, const float* with, size_t j, float unit, int8_t* out,
+                       ByteSums* sums) noexcept {
+  WideFloats x;
+  WideFloats other;
+  load_wide<Part>(row, with, j, &x, &other);
+  const WideFloats half = x < 0.0F ? WideFloats{} - 0.5F : WideFloats{} + 0.5F;
+  WideIntegers integer = __builtin_convertvector(x * (1 / unit) + half, WideIntegers);
+  integer = integer > 127 ? WideIntegers{} + 127 : integer;  // by a rounding of 1 / unit
+  integer = integer < -127 ? WideIntegers{} - 127 : integer;
+  const WideFloats n = __builtin_convertvector(integer, WideFloats);
+  sums->sum += n;
+  sums->lost2 += (x - unit * n) * (x - unit * n);
+  const WideBytes bytes = __builtin_convertvector(integer, WideBytes);
+  __builtin_memcpy(out + j, &bytes, Part ? row.dim - j : kWideLanes);
+}
+
+void round_to_bytes(const CodingRow& row, const float* with, int8_t* out,
+                    ByteRounding* result) noexcept {
+  ByteSums sums;
+  const size_t whole = row.dim / kWideLanes * kWideLanes;
+  for (size_t j = 0; j < whole; j += kWideLanes) measure_wide<false>(row, with, j, &sums);
+  if (whole < row.dim) measure_wide<true>(row, with, whole, &sums);
+  *result = {};
+  result->norm2 = sum_of_wide(sums.norm2);
+  result->dot = sum_of_wide(sums.dot);
+  if (!(result->norm2 < 1e38F)) return;
+  float largest = 0;
+  for (size_t lane = 0; lane < kWideLanes; ++lane) {
+    largest = sums.largest[lane] > largest ? sums.largest[lane] : largest;
   }
-  kScalarKernels.round_row({row.row + j, row.origin + j, row.dim - j, row.scale}, unit, out + j,
-                           result);
-  add_rounded(sums, result);
+  const float least = 1.17549435e-36F;  // a hundred times FLT_MIN: 1 / unit is finite
+  const float unit = largest / 127 > least ? largest / 127 : least;
+  for (size_t j = 0; j < whole; j += kWideLanes) round_wide<false>(row, with, j, unit, out, &sums);
+  if (whole < row.dim) round_wide<true>(row, with, whole, unit, out, &sums);
+  result->unit = unit;
+  result->sum = sum_of_wide(sums.sum);
+  result->lost2 = sum_of_wide(sums.lost2);
 }
 
 }  // namespace

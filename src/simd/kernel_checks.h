@@ -69,7 +69,7 @@ class KernelChecks {
         if (dim == 0 || kind == 3) continue;  // the caller codes finite rows of bounded norm only
         check_coding(dim, kind);
         check_rounding(dim, kind);
-        check_row_rounding(dim, kind);
+        check_byte_rounding(dim, kind);
       }
     }
     return report_;
@@ -484,33 +484,42 @@ class KernelChecks {
     }
   }
 
-  /// round_row is round_to_units of the row less its origin.
-  void check_row_rounding(size_t dim, int kind) {
+  void check_byte_rounding(size_t dim, int kind) {
     std::vector<float> values(dim + 1);
     std::vector<float> origin(dim + 1);
-    for (float& x : values) x = component(kind);
+    std::vector<float> with(dim + 1);
+    for (float& x : values) x = kind == 4 ? component(0) * 1e15F : component(kind);
     for (float& x : origin) x = dim % 2 == 0 ? 0.0F : component(0);
+    for (float& x : with) x = component(0);
     const CodingRow row = {values.data() + 1, origin.data() + 1, dim, dim % 3 == 1 ? 0.37 : 1.0};
     const std::string where = " dim " + std::to_string(dim) + " kind " + std::to_string(kind);
-    std::vector<double> x(dim);
-    double largest = 0;
-    for (size_t j = 0; j < dim; ++j) {
-      x[j] = static_cast<double>(row.row[j]) * row.scale - double{row.origin[j]};
-      largest = std::max(largest, std::fabs(x[j]));
-    }
-    const double unit = std::max(largest / 127 * (1 + 1e-12), 1e-38);
-    std::vector<int16_t> got(dim + 1, 7);  // the last stays 7
-    RoundingSums sums;
-    kernels_.round_row(row, unit, got.data(), &sums);
-    expect(got[dim] == 7, "round_row writes past the end" + where);
+    std::vector<int8_t> got(dim + 1, 77);  // the last stays
+    ByteRounding result;
+    kernels_.round_to_bytes(row, with.data() + 1, got.data(), &result);
+    expect(got[dim] == 77, "round_to_bytes writes past the end" + where);
     double sum = 0;
     double magnitude = 0;
+    double norm2 = 0;
+    double lost2 = 0;
+    double dot = 0;
+    double dot_size = 0;
+    const double unit = result.unit;
     for (size_t j = 0; j < dim; ++j) {
-      expect(std::fabs(x[j] / unit - got[j]) <= 0.5 + 1e-9, "round_row" + where);
-      sum += got[j];
-      magnitude += std::fabs(got[j]);
+      const double x = static_cast<double>(row.row[j]) * row.scale - double{row.origin[j]};
+      const double n = got[j];
+      expect(std::fabs(x / unit - n) <= 0.5001 && std::fabs(n) <= 127, "round_to_bytes" + where);
+      sum += n;
+      magnitude += std::fabs(n);
+      norm2 += x * x;
+      lost2 += (x - unit * n) * (x - unit * n);
+      dot += x * double{with[1 + j]};
+      dot_size += std::fabs(x * double{with[1 + j]});
     }
-    compare(sums.sum, sum, magnitude, "round_row sum" + where);
+    constexpr double kFloat = 1e-5 / kTolerance;  // compare() allows kTolerance of what it is given
+    compare(result.sum, sum, kFloat * magnitude, "byte sum" + where);
+    compare(result.norm2, norm2, kFloat * norm2 + 1e-30, "byte norm2" + where);
+    compare(result.lost2, lost2, kFloat * (lost2 + 1e-2 * norm2) + 1e-30, "byte lost2" + where);
+    compare(result.dot, dot, kFloat * dot_size + 1e-30, "byte dot" + where);
   }
 
   const Kernels& kernels_;  // must outlive this

@@ -135,6 +135,15 @@ struct RoundingSums {
   double lost2 = 0;
 };
 
+/// Of n, the bytes that x was rounded to, in units. In float: off by 1e-5 of the terms' magnitude.
+struct ByteRounding {
+  float unit = 1;
+  float sum = 0;    ///< of n
+  float norm2 = 0;  ///< sum x^2
+  float lost2 = 0;  ///< sum (x - unit * n)^2
+  float dot = 0;    ///< sum x * with
+};
+
 /// Kernels of one tier. All are pure, noexcept and take unaligned float pointers; code rows start
 /// at multiples of kRowAlignment bytes. `n` and `dim` may be 0.
 struct Kernels {
@@ -182,8 +191,12 @@ struct Kernels {
   /// out[j] = x[j] / unit rounded to nearest; the maker keeps |x[j]| / unit <= 32,639.
   void (*round_to_units)(const double* x, size_t dim, double unit, int16_t* out,
                          RoundingSums* result) noexcept;
-  /// The same of x[j] = scale * row[j] - origin[j], computed in double.
-  void (*round_row)(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept;
+  /// n[j] = x[j] / unit rounded to nearest, x[j] = scale * row[j] - origin[j], in float, with the
+  /// least unit for which n fits -127..127 (100 FLT_MIN at least). `with` has row.dim components. A
+  /// row that is not finite, or whose square overflows, gives any n, and a norm2 that is not
+  /// finite.
+  void (*round_to_bytes)(const CodingRow& row, const float* with, int8_t* out,
+                         ByteRounding* result) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.

@@ -189,22 +189,43 @@ void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
   }
 }
 
-void round_row(const CodingRow& row, double unit, int16_t* out, RoundingSums* result) noexcept {
-  *result = {};
+void round_to_bytes(const CodingRow& row, const float* with, int8_t* out,
+                    ByteRounding* result) noexcept {
+  double largest = 0;
+  double norm2 = 0;
+  double dot = 0;
   for (size_t j = 0; j < row.dim; ++j) {
     const double x = target(row, j);
-    RoundingSums one;
-    round_to_units(&x, 1, unit, out + j, &one);
-    result->sum += one.sum;
-    result->square += one.square;
-    result->lost2 += one.lost2;
+    const double size = __builtin_fabs(x);
+    largest = size > largest ? size : largest;
+    norm2 += x * x;
+    dot += x * static_cast<double>(with[j]);
   }
+  *result = {};
+  result->norm2 = static_cast<float>(norm2);
+  result->dot = static_cast<float>(dot);
+  if (!(norm2 < 1e38)) return;
+  const double least = 1.17549435e-36;  // a hundred times FLT_MIN
+  const double unit = largest / 127 > least ? largest / 127 : least;
+  double sum = 0;
+  double lost2 = 0;
+  for (size_t j = 0; j < row.dim; ++j) {
+    const double x = target(row, j);
+    const int n = static_cast<int>(x / unit + (x < 0 ? -0.5 : 0.5));
+    out[j] = static_cast<int8_t>(n);
+    sum += n;
+    lost2 += (x - unit * n) * (x - unit * n);
+  }
+  result->unit = static_cast<float>(unit);
+  result->sum = static_cast<float>(sum);
+  result->lost2 = static_cast<float>(lost2);
 }
 
 }  // namespace
 
-const Kernels kScalarKernels = {
-    "scalar",     l2sq_f32,     dot_f32, l1_f32,        scan_dot_u4, dot_u8_at,      scan_sad_u8,
-    scan_hamming, select_below, rank_u4, summarize_f32, encode_u8,   round_to_units, round_row};
+const Kernels kScalarKernels = {"scalar",       l2sq_f32,      dot_f32,       l1_f32,
+                                scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
+                                select_below,   rank_u4,       summarize_f32, encode_u8,
+                                round_to_units, round_to_bytes};
 
 }  // namespace loci::simd
