@@ -22,8 +22,8 @@ struct VectorColumn {
   std::string name = "embedding";
   size_t dim = 0;  ///< components, 1..8192; kHamming: bits, a multiple of 8
   Metric metric = Metric::kCosine;
-  std::string custom_metric;  ///< with kCustom: the registered name
-  std::string model;          ///< embedder identity; empty when the caller brings vectors
+  std::string custom_metric;        ///< with kCustom: the registered name
+  std::string model;                ///< embedder identity; empty when the caller brings vectors
   Element element = Element::kF32;  ///< what is stored; kHamming stores bits and takes kF32 only
 };
 
