@@ -208,8 +208,8 @@ Result<Collection> collection_for(Database& database, const AddOptions& options,
   if (found.has_value()) {
     if (options.spec.any() && said.empty()) {
       return Status::invalid_argument("collection '" + options.spec.name + "' is there already: " +
-                                      "--dim, --metric, --text, --filter, --model and --vector " +
-                                      "are for a new one");
+                                      "--dim, --metric, --element, --text, --filter, --model and " +
+                                      "--vector are for a new one");
     }
     return found;
   }

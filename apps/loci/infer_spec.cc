@@ -3,6 +3,7 @@
 // Choosing a collection for a file when the user has not made one. The rows at the beginning
 // decide; whatever is chosen is said, and any option overrides it:
 //   vectors   an array of numbers named embedding, vector, ... ; or the rows of a vector file
+//   element   f32, unless --element says otherwise
 //   metric    bytes: l2. Other vector files: cosine when the rows have unit length, else l2.
 //             Vectors inside JSON or CSV: cosine
 //   text      members with the usual names (title, text, body, ...), else strings of some length
@@ -162,6 +163,20 @@ void choose_member_vectors(const Sample& sample, Metric metric, CollectionSpec& 
   }
 }
 
+/// A file of bytes holds 0 to 255, of which i8 takes the lower half.
+Status check_bytes_fit(const RowReader& reader, std::span<const InputRow> rows) {
+  for (const InputRow& row : rows) {
+    const auto over = std::find_if(row.vector.begin(), row.vector.end(),
+                                   [](float component) { return component > 127; });
+    if (over == row.vector.end()) continue;
+    return Status::invalid_argument(
+        reader.where(row) + ": component " + std::to_string(over - row.vector.begin()) + " is " +
+        std::to_string(static_cast<int>(*over)) + ", --element i8 holds whole numbers from -128 " +
+        "to 127; f16 and bf16 hold the bytes 0 to 255 exactly");
+  }
+  return {};
+}
+
 /// Fills spec.vectors when the options have not.
 Status choose_vectors(const SpecOptions& options, const RowReader& reader, const Sample& sample,
                       std::span<const InputRow> rows, SpecChoice& choice) {
@@ -170,8 +185,13 @@ Status choose_vectors(const SpecOptions& options, const RowReader& reader, const
   if (!options.metric.empty()) {
     LOCI_ASSIGN_OR_RETURN(metric, parse_metric(options.metric));
   }
+  Element element = Element::kF32;
+  if (!options.element.empty()) {
+    LOCI_ASSIGN_OR_RETURN(element, parse_element(options.element));
+  }
   if (reader.vector_dim() != 0) {
     const bool bytes = reader.format() == "bvecs";
+    if (bytes && element == Element::kI8) LOCI_RETURN_IF_ERROR(check_bytes_fit(reader, rows));
     const bool unit = !bytes && unit_length(rows);
     if (options.metric.empty()) {
       metric = unit ? Metric::kCosine : Metric::kL2;
@@ -184,6 +204,7 @@ Status choose_vectors(const SpecOptions& options, const RowReader& reader, const
   } else {
     choose_member_vectors(sample, metric, spec);
   }
+  for (VectorColumn& column : spec.vectors) column.element = element;
   if (!spec.vectors.empty() && options.dim != 0 && options.dim != spec.vectors[0].dim) {
     return Status::invalid_argument("--dim " + std::to_string(options.dim) + ", the vectors have " +
                                     std::to_string(spec.vectors[0].dim));

@@ -28,12 +28,13 @@ Status apply_model(const SpecOptions& options, VectorColumn& column) {
   return {};
 }
 
-/// "name:dim:metric", "name:dim" or "name:dim:metric:model".
+/// "name:dim", "name:dim:metric" or "name:dim:metric:element".
 Result<VectorColumn> parse_vector_column(const std::string& text) {
   const std::vector<std::string> parts = split_list(text, ':');
-  if (parts.size() < 2 || parts.size() > 3) {
-    return Status::invalid_argument("--vector '" + text + "': expected name:dim or " +
-                                    "name:dim:metric, such as title_vec:384:cosine");
+  if (parts.size() < 2 || parts.size() > 4) {
+    return Status::invalid_argument("--vector '" + text + "': expected name:dim, " +
+                                    "name:dim:metric or name:dim:metric:element, such as " +
+                                    "title_vec:384:cosine:f16");
   }
   VectorColumn column = vector_column(parts[0], 0, Metric::kCosine);
   char* end = nullptr;
@@ -42,8 +43,11 @@ Result<VectorColumn> parse_vector_column(const std::string& text) {
     return Status::invalid_argument("--vector '" + text + "': '" + parts[1] +
                                     "' is no dimension, expected 1 to 8192");
   }
-  if (parts.size() == 3) {
+  if (parts.size() > 2) {
     LOCI_ASSIGN_OR_RETURN(column.metric, parse_metric(parts[2]));
+  }
+  if (parts.size() > 3) {
+    LOCI_ASSIGN_OR_RETURN(column.element, parse_element(parts[3]));
   }
   return column;
 }
@@ -56,16 +60,24 @@ Status add_vectors(const SpecOptions& options, CollectionSpec& spec) {
   }
   const bool model = !options.model.empty() && options.model != "none";
   if (!options.vectors.empty()) {
-    if (options.dim != 0 || model || !options.metric.empty()) {
+    if (options.dim != 0 || model || !options.metric.empty() || !options.element.empty()) {
       return Status::invalid_argument(
-          "--vector says name, dim and metric itself: leave out --dim, --metric and --model");
+          "--vector says name, dim, metric and element itself: leave out --dim, --metric, "
+          "--element and --model");
     }
     return {};
   }
-  if (options.dim == 0 && !model) return {};
+  if (options.dim == 0 && !model) {
+    if (options.element.empty()) return {};
+    return Status::invalid_argument("--element " + options.element +
+                                    " is of vectors: give their --dim, or a --model");
+  }
   VectorColumn column = vector_column(std::string(kVectorName), options.dim, Metric::kCosine);
   if (!options.metric.empty()) {
     LOCI_ASSIGN_OR_RETURN(column.metric, parse_metric(options.metric));
+  }
+  if (!options.element.empty()) {
+    LOCI_ASSIGN_OR_RETURN(column.element, parse_element(options.element));
   }
   LOCI_RETURN_IF_ERROR(apply_model(options, column));
   spec.vectors.push_back(std::move(column));
@@ -75,14 +87,17 @@ Status add_vectors(const SpecOptions& options, CollectionSpec& spec) {
 }  // namespace
 
 bool SpecOptions::any() const {
-  return dim != 0 || !metric.empty() || !text.empty() || !filter.empty() || !model.empty() ||
-         !vectors.empty() || no_text_ids || says_history(*this);
+  return dim != 0 || !metric.empty() || !element.empty() || !text.empty() || !filter.empty() ||
+         !model.empty() || !vectors.empty() || no_text_ids || says_history(*this);
 }
 
 void add_spec_options(CLI::App& app, SpecOptions& options) {
   const std::string group = "A new collection";
   app.add_option("--dim", options.dim, "Components of each vector, 1 to 8192")->group(group);
   app.add_option("--metric", options.metric, "l2, cosine (default), dot, angular, l1 or hamming")
+      ->group(group);
+  app.add_option("--element", options.element,
+                 "What a component is stored as: f32 (default), f16, bf16 or i8")
       ->group(group);
   app.add_option("--text", options.text, "Full-text columns: title,body")->group(group);
   app.add_option("--filter", options.filter,
@@ -92,7 +107,7 @@ void add_spec_options(CLI::App& app, SpecOptions& options) {
                  "What makes vectors of texts: hash, hash:DIM, or none (you bring them)")
       ->group(group);
   app.add_option("--vector", options.vectors,
-                 "A vector column name:dim:metric; repeat it for several")
+                 "A vector column name:dim:metric:element; repeat it for several")
       ->allow_extra_args(false)
       ->group(group);
   app.add_flag("--no-text-ids", options.no_text_ids, "Rows are named by their integer only")
@@ -173,6 +188,7 @@ std::string describe(const CollectionSpec& spec) {
     std::string part = "vector " + column.name + " (" + std::to_string(column.dim) + ", ";
     part += column.metric == Metric::kCustom ? column.custom_metric
                                              : std::string(metric_name(column.metric));
+    if (column.element != Element::kF32) part += ", " + std::string(element_name(column.element));
     if (!column.model.empty()) part += ", model " + column.model;
     parts.push_back(part + ")");
   }

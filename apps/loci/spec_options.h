@@ -20,10 +20,11 @@ struct SpecOptions {
   std::string name;
   size_t dim = 0;
   std::string metric;
+  std::string element;
   std::string text;                  ///< "title,body"
   std::string filter;                ///< "lang:text,year:int"
   std::string model;                 ///< "hash", "hash:512", "none"
-  std::vector<std::string> vectors;  ///< "name:dim:metric" each
+  std::vector<std::string> vectors;  ///< "name:dim:metric:element" each; the last two may be absent
   bool no_text_ids = false;
   bool history = false;
   int64_t history_versions = -1;  ///< -1: not said
@@ -54,9 +55,9 @@ Result<SpecChoice> make_spec(const SpecOptions& options);
 /// The same for the rows at the beginning of a file, which fill in what the options leave open.
 Result<SpecChoice> infer_spec(const SpecOptions& options, const RowReader& reader,
                               std::span<const InputRow> sample);
-/// A vector column without a model.
+/// A vector column of float32 without a model.
 VectorColumn vector_column(std::string name, size_t dim, Metric metric);
-/// "vector embedding (384, cosine, model hash:384:v1); text title, body; filter year:int"
+/// "vector embedding (384, cosine, f16, model hash:384:v1); text title, body; filter year:int"
 std::string describe(const CollectionSpec& spec);
 
 }  // namespace loci::cli

@@ -45,6 +45,21 @@ TEST(SpecOptionsTest, TextWithoutVectorsGetsTheBuiltInModel) {
   EXPECT_FALSE(choice->chosen.empty());
 }
 
+TEST(SpecOptionsTest, AnElementIsSaidAndWrittenUnlessItIsFloat32) {
+  for (const char* element : {"f32", "f16", "bf16", "i8"}) {
+    SpecOptions options = named();
+    options.dim = 3;
+    options.element = element;
+    EXPECT_TRUE(options.any());
+    const auto choice = make_spec(options);
+    ASSERT_TRUE(choice.has_value()) << choice.error().message();
+    EXPECT_EQ(element_name(choice->spec.vectors[0].element), element);
+    const bool narrow = element != std::string_view("f32");
+    EXPECT_EQ(describe(choice->spec).find(element) != std::string::npos, narrow);
+    EXPECT_EQ(spec_json(choice->spec).find("element") != std::string::npos, narrow);
+  }
+}
+
 TEST(SpecOptionsTest, NoneMeansNoModel) {
   SpecOptions options = named();
   options.text = "body";
@@ -61,7 +76,8 @@ TEST(SpecOptionsTest, ContradictionsAreErrors) {
   dims.dim = 100;
   dims.model = "hash:512";
   EXPECT_FALSE(make_spec(dims).has_value());
-  for (const char* vector : {"v", "v:0", "v:x", "v:3:nometric", "v:3:l2:4"}) {
+  for (const char* vector :
+       {"v", "v:0", "v:x", "v:3:nometric", "v:3:l2:4", "v:3:l2:f64", "v:3:l2:f16:x"}) {
     SpecOptions bad = named();
     bad.vectors = {vector};
     EXPECT_FALSE(make_spec(bad).has_value()) << vector;
@@ -111,7 +127,7 @@ TEST(SpecJsonTest, RoundTrips) {
   SpecOptions options = named();
   options.text = "title";
   options.filter = "year:int,ok:bool";
-  options.vectors = {"a:3:l2", "b:16:hamming"};
+  options.vectors = {"a:3:l2", "b:16:hamming", "c:4:dot:f16", "d:4:l1:bf16", "e:4:cosine:i8"};
   options.no_text_ids = true;
   options.history_versions = 7;
   const auto choice = make_spec(options);
@@ -122,7 +138,9 @@ TEST(SpecJsonTest, RoundTrips) {
   EXPECT_EQ(spec_json(*back), json);
   for (const char* bad :
        {"[]", "{}", R"({"name":"a","vectors":1})", R"({"name":"a","text":[1]})",
-        R"({"name":"a","vectors":[{"name":"v"}]})", R"({"name":"a","filters":[3]})"}) {
+        R"({"name":"a","vectors":[{"name":"v"}]})",
+        R"({"name":"a","vectors":[{"name":"v","dim":2,"metric":"l2","element":"f8"}]})",
+        R"({"name":"a","filters":[3]})"}) {
     EXPECT_FALSE(spec_from_json(bad).has_value()) << bad;
   }
 }

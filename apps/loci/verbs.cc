@@ -9,7 +9,7 @@ namespace {
 constexpr std::array<Verb, 24> kVerbs = {{
     {"create", "Make an empty collection",
      "  loci create notes --text title,body --filter lang:text,year:int\n"
-     "  loci create images --dim 784 --metric l2 --no-text-ids\n"
+     "  loci create images --dim 784 --metric l2 --element f16 --no-text-ids\n"
      "  loci create pages --text body --vector title_vec:384:cosine --vector body_vec:768:l2",
      configure_create},
     {"alter", "Add a column to a collection; keep old versions of its rows or stop that",

@@ -18,13 +18,14 @@ namespace db {
 class CollectionImpl;
 }
 
-/// A vector column: its dimension, its metric and the model that fills it.
+/// A vector column: its dimension, its metric, what it stores and the model that fills it.
 struct VectorColumn {
   std::string name = "embedding";
   size_t dim = 0;  ///< components, 1..8192; kHamming: bits, a multiple of 8
   Metric metric = Metric::kCosine;
-  std::string custom_metric;  ///< with kCustom: the registered name
-  std::string model;          ///< embedder identity; empty when the caller brings vectors
+  std::string custom_metric;        ///< with kCustom: the registered name
+  std::string model;                ///< embedder identity; empty when the caller brings vectors
+  Element element = Element::kF32;  ///< what is stored; kHamming stores bits and takes kF32 only
 };
 
 /// A typed column that filters may name. NULL is allowed.
@@ -191,8 +192,9 @@ class LOCI_API Collection {
 
   /// Adds one row, or resolves it by `on_conflict` when its id or rowid is taken.
   /// A text whose column has a model is embedded here when no vector is given.
-  /// Errors: kInvalidArgument (dimension, NaN or infinity, zero vector under cosine or angular,
-  /// unknown column, wrong type, metadata that is not a JSON object), kAlreadyExists.
+  /// Errors: kInvalidArgument (dimension, NaN or infinity, a component that the column's element
+  /// cannot hold, a vector that is or rounds to zero under cosine or angular, unknown column, wrong
+  /// type, metadata that is not a JSON object), kAlreadyExists.
   /// Returns the row's key. Cost: one transaction; batch with insert_many.
   Result<RowId> insert(const Record& record, OnConflict on_conflict = OnConflict::kError);
   /// Many rows in one transaction: all or none.

@@ -75,7 +75,7 @@ using DistanceFunction = std::function<double(VectorView a, VectorView b)>;
 struct TableIndexSpec {
   std::string name;  ///< of the index; becomes the collection's name
   std::string table;
-  VectorColumn vector;                ///< `name` is the BLOB column: little-endian float32
+  VectorColumn vector;                ///< `name` is the BLOB column: little-endian elements
   std::vector<FilterColumn> filters;  ///< existing columns
   std::vector<std::string> text;      ///< existing columns, full-text indexed
   /// Key columns when the table has no INTEGER PRIMARY KEY: one (id) or two (dataset, id).

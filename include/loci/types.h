@@ -38,6 +38,20 @@ enum class Metric : uint8_t {
 /// The similarity that belongs to a distance (higher is better); kCustom: 1 / (1 + distance).
 [[nodiscard]] LOCI_API double similarity_of(Metric metric, double distance) noexcept;
 
+/// What a component of a vector column is stored as. Vectors go in and come out as float32 whatever
+/// it is: what is stored, returned and compared is the input rounded to the nearest, ties to even.
+/// On disk by name (element_name), never by number.
+enum class Element : uint8_t {
+  kF32,   ///< IEEE 754 binary32, 4 bytes: as given
+  kF16,   ///< IEEE 754 binary16, 2 bytes: 11 significant bits, magnitude at most 65504
+  kBf16,  ///< bfloat16, 2 bytes: 8 significant bits, magnitude at most 3.3895e38
+  kI8,    ///< 1 byte: whole numbers from -128 to 127; nothing is scaled or rounded
+};
+
+[[nodiscard]] LOCI_API std::string_view element_name(Element element) noexcept;
+/// "f32", "f16", "bf16", "i8"; kInvalidArgument lists them otherwise.
+[[nodiscard]] LOCI_API Result<Element> parse_element(std::string_view name);
+
 /// The declared type of a filter column.
 enum class FieldType : uint8_t { kText, kInt, kFloat, kBool };
 [[nodiscard]] LOCI_API std::string_view field_type_name(FieldType type) noexcept;

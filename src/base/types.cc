@@ -18,6 +18,12 @@ constexpr std::array<std::pair<std::string_view, Metric>, 6> kMetrics = {
      {"l1", Metric::kL1},
      {"hamming", Metric::kHamming}}};
 
+constexpr std::array<std::pair<std::string_view, Element>, 4> kElements = {
+    {{"f32", Element::kF32},
+     {"f16", Element::kF16},
+     {"bf16", Element::kBf16},
+     {"i8", Element::kI8}}};
+
 constexpr std::array<std::pair<std::string_view, FieldType>, 4> kFieldTypes = {
     {{"text", FieldType::kText},
      {"int", FieldType::kInt},
@@ -64,6 +70,21 @@ double similarity_of(Metric metric, double distance) noexcept {
       return 1.0 / (1.0 + distance);
   }
   return 0.0;
+}
+
+std::string_view element_name(Element element) noexcept {
+  for (const auto& [name, known] : kElements) {
+    if (known == element) return name;
+  }
+  return "unknown";
+}
+
+Result<Element> parse_element(std::string_view name) {
+  for (const auto& [known, element] : kElements) {
+    if (known == name) return element;
+  }
+  return Status::invalid_argument(
+      base::str_cat("unknown element '", name, "', expected one of ", listing(kElements)));
 }
 
 std::string_view field_type_name(FieldType type) noexcept {

@@ -38,6 +38,20 @@ TEST(MetricTest, SimilarityFollowsTheTable) {
   EXPECT_EQ(similarity_of(Metric::kDot, -7), 7);
 }
 
+TEST(ElementTest, NamesReadBack) {
+  for (const Element element : {Element::kF32, Element::kF16, Element::kBf16, Element::kI8}) {
+    const Result<Element> parsed = parse_element(element_name(element));
+    ASSERT_TRUE(parsed.has_value());
+    EXPECT_EQ(*parsed, element);
+  }
+  for (const char* const name : {"F16", "", "half", "f64", "u8"}) {
+    const Result<Element> unknown = parse_element(name);
+    ASSERT_FALSE(unknown.has_value()) << name;
+    EXPECT_EQ(unknown.error().code(), StatusCode::kInvalidArgument);
+    EXPECT_NE(unknown.error().message().find("f32, f16, bf16, i8"), std::string_view::npos);
+  }
+}
+
 TEST(FieldTypeTest, NamesReadBack) {
   for (const FieldType type :
        {FieldType::kText, FieldType::kInt, FieldType::kFloat, FieldType::kBool}) {

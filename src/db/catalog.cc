@@ -12,7 +12,7 @@ namespace {
 
 bool same_layout(const CollectionSpec& a, const CollectionSpec& b) {
   const auto same_vector = [](const VectorColumn& x, const VectorColumn& y) {
-    return x.name == y.name && x.dim == y.dim && x.metric == y.metric &&
+    return x.name == y.name && x.dim == y.dim && x.metric == y.metric && x.element == y.element &&
            x.custom_metric == y.custom_metric;
   };
   const auto same_filter = [](const FilterColumn& x, const FilterColumn& y) {

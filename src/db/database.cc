@@ -41,6 +41,11 @@ Status resolve_model(std::string_view collection, VectorColumn& column) {
                                                   column.name, "': dim ", column.dim, ", model '",
                                                   column.model, "' gives ", (*model)->dim()));
   }
+  if (column.element == Element::kI8) {
+    return Status::invalid_argument(base::str_cat(
+        "collection '", collection, "', column '", column.name, "': model '", column.model,
+        "' gives fractions, and element i8 holds whole numbers only; use f16 or bf16"));
+  }
   column.model = (*model)->identity();
   return {};
 }

@@ -98,7 +98,8 @@ size_t ImageView::vector_count(size_t column) const {
 index::ImageLayout ImageReader::layout() const {
   index::ImageLayout layout;
   for (const VectorColumn& column : source_.spec.vectors) {
-    index::ColumnLayout out{.dim = column.dim, .metric = column.metric, .custom = {}};
+    index::ColumnLayout out{
+        .dim = column.dim, .metric = column.metric, .element = column.element, .custom = {}};
     if (column.metric == Metric::kCustom) out.custom = metrics_(column.custom_metric);
     layout.columns.push_back(std::move(out));
   }

@@ -24,7 +24,7 @@
 #include <string>
 #include <utility>
 
-#include "base/bytes.h"
+#include "base/elements.h"
 #include "base/limits.h"
 #include "base/strings.h"
 #include "simd/dispatch.h"
@@ -71,7 +71,8 @@ Result<VectorColumn> VectorColumn::create(ColumnLayout layout) {
 }
 
 size_t VectorColumn::blob_bytes() const noexcept {
-  return layout_.metric == Metric::kHamming ? (dim() + 7) / 8 : dim() * sizeof(float);
+  return layout_.metric == Metric::kHamming ? (dim() + 7) / 8
+                                            : dim() * base::element_bytes(layout_.element);
 }
 bool VectorColumn::has_params() const noexcept {
   return layout_.metric != Metric::kHamming && layout_.metric != Metric::kCustom;
@@ -99,7 +100,7 @@ Status VectorColumn::stage(std::span<const std::byte> blob) {
     }
     return {};
   }
-  if (!base::decode_f32(bytes_of(blob), staged_) || !all_finite(staged_)) {
+  if (!base::decode_elements(layout_.element, bytes_of(blob), staged_) || !all_finite(staged_)) {
     return Status::corruption("vector with a component that is not finite");
   }
   return {};

@@ -26,6 +26,7 @@ namespace loci::index {
 ///   l1                         8-bit codes, parameters, float32 vectors
 ///   hamming                    codes only: the packed bits, which are the vector
 ///   custom                     float32 vectors only
+/// BLOBs of narrow elements are decoded when they are put: everything here is as for float32.
 /// Memory lies in chunks of chunk_rows() slots, each array of a chunk in one piece, so that a block
 /// of rows is contiguous, growing moves nothing but a small first chunk, and the codes of a chunk
 /// fill huge pages.

@@ -269,7 +269,8 @@ uint64_t Image::layout_hash(const ImageLayout& layout) {
   out.u64le(kBlockRows);
   for (const ColumnLayout& column : layout.columns) {
     out.u64le(column.dim);
-    out.u64le(static_cast<uint64_t>(column.metric));
+    // The image holds float32 whatever its BLOBs held, but of another column these are others.
+    out.u64le(static_cast<uint64_t>(column.metric) | static_cast<uint64_t>(column.element) << 8U);
   }
   out.u8(0xFF);
   for (const FieldType type : layout.filters) out.u64le(static_cast<uint64_t>(type));

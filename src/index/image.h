@@ -22,6 +22,8 @@ class SnapshotWriter;
 struct ColumnLayout {
   size_t dim = 0;
   Metric metric = Metric::kCosine;
+  /// Of the BLOBs that are put; the image itself is float32. Not looked at under kHamming.
+  Element element = Element::kF32;
   /// With kCustom; null when it was not registered: search is then kFailedPrecondition.
   std::function<double(VectorView, VectorView)> custom;
 };
@@ -31,8 +33,8 @@ struct ImageLayout {
   std::vector<FieldType> filters;
 };
 
-/// A row to put. Vectors are little-endian BLOBs as stored: float32, or packed bits under kHamming;
-/// empty means the row has none in that column.
+/// A row to put. Vectors are little-endian BLOBs as stored: the column's elements, or packed bits
+/// under kHamming; empty means the row has none in that column.
 struct ImageRow {
   RowId rowid = kNoRow;
   bool archived = false;

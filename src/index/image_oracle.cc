@@ -6,13 +6,34 @@
 #include <numbers>
 #include <set>
 
-#include "base/bytes.h"
+#include "base/elements.h"
 #include "base/strings.h"
 
 namespace loci::index {
 
-std::string to_blob(Metric metric, const std::vector<float>& vector) {
-  if (metric != Metric::kHamming || vector.empty()) return base::encode_f32(vector);
+std::vector<float> as_stored(const ColumnLayout& column, std::vector<float> vector) {
+  for (float& x : vector) {
+    switch (column.element) {
+      case Element::kF16:
+        x = base::from_f16(base::to_f16(x));
+        break;
+      case Element::kBf16:
+        x = base::from_bf16(base::to_bf16(x));
+        break;
+      case Element::kI8:
+        x = std::clamp(std::nearbyint(x), -128.0F, 127.0F);
+        break;
+      case Element::kF32:
+        break;
+    }
+  }
+  return vector;
+}
+
+std::string to_blob(const ColumnLayout& column, const std::vector<float>& vector) {
+  if (column.metric != Metric::kHamming || vector.empty()) {
+    return base::encode_elements(column.element, vector);
+  }
   std::string blob((vector.size() + 7) / 8, '\0');
   for (size_t i = 0; i < vector.size(); ++i) {
     if (vector[i] > 0) blob[i / 8] = static_cast<char>(blob[i / 8] | (1 << (i % 8)));
@@ -26,7 +47,7 @@ Status put_row(Image& image, const ImageLayout& layout, RowId rowid, const Oracl
   blobs.reserve(row.vectors.size());
   views.reserve(row.vectors.size());
   for (size_t c = 0; c < row.vectors.size(); ++c) {
-    blobs.push_back(to_blob(layout.columns[c].metric, row.vectors[c]));
+    blobs.push_back(to_blob(layout.columns[c], row.vectors[c]));
   }
   for (const std::string& blob : blobs) views.push_back(std::as_bytes(std::span(blob)));
   return image.put(

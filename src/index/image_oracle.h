@@ -26,8 +26,11 @@ struct OracleRow {
 /// The rows of an image by rowid.
 using OracleRows = std::map<RowId, OracleRow>;
 
-/// The BLOB of a vector under a metric: float32, or packed bits for kHamming.
-[[nodiscard]] std::string to_blob(Metric metric, const std::vector<float>& vector);
+/// A vector as a column can store it: each component rounded to its element, and for kI8 brought
+/// into its range.
+[[nodiscard]] std::vector<float> as_stored(const ColumnLayout& column, std::vector<float> vector);
+/// The BLOB of a vector of a column: its elements, or packed bits for kHamming.
+[[nodiscard]] std::string to_blob(const ColumnLayout& column, const std::vector<float>& vector);
 
 /// image.put() of a row in that form.
 Status put_row(Image& image, const ImageLayout& layout, RowId rowid, const OracleRow& row);

@@ -30,6 +30,9 @@ ImageLayout every_metric() {
     layout.columns.push_back({.dim = 24, .metric = metric, .custom = {}});
     if (metric == Metric::kCustom) layout.columns.back().custom = taxicab;
   }
+  for (const Element element : {Element::kF16, Element::kBf16, Element::kI8}) {
+    layout.columns.push_back({.dim = 24, .metric = Metric::kL2, .element = element, .custom = {}});
+  }
   layout.filters = {FieldType::kText, FieldType::kInt, FieldType::kFloat, FieldType::kBool};
   return layout;
 }
@@ -43,7 +46,7 @@ OracleRow random_row(const ImageLayout& layout, std::mt19937_64& random) {
     if (random() % 8 != 0) {
       for (size_t j = 0; j < column.dim; ++j) vector.push_back(normal(random));
     }
-    row.vectors.push_back(std::move(vector));
+    row.vectors.push_back(as_stored(column, std::move(vector)));
   }
   const auto null_or = [&random](Value value) {
     return random() % 6 == 0 ? Value(std::monostate{}) : std::move(value);
@@ -242,7 +245,13 @@ TEST_F(ImageSnapshotTest, AnotherLayoutIsRefused) {
   Image made = Image::create(layout_).value();
   fill(made, 100);
   save(made);
-  layout_.columns[0].dim = 23;
+  ImageLayout other = layout_;
+  other.columns[0].dim = 23;
+  EXPECT_NE(Image::layout_hash(other), Image::layout_hash(layout_));
+  std::swap(layout_, other);
+  EXPECT_EQ(load(Access::kMap).error().code(), StatusCode::kCorruption);
+  std::swap(layout_, other);
+  layout_.columns[0].element = Element::kF16;
   EXPECT_EQ(load(Access::kMap).error().code(), StatusCode::kCorruption);
 }
 

@@ -52,7 +52,10 @@ ImageLayout mixed_layout() {
                     {.dim = 20, .metric = Metric::kHamming, .custom = {}},
                     {.dim = 33, .metric = Metric::kCosine, .custom = {}},
                     {.dim = 4, .metric = Metric::kCustom, .custom = taxicab_plus_one},
-                    {.dim = 5, .metric = Metric::kL1, .custom = {}}};
+                    {.dim = 5, .metric = Metric::kL1, .custom = {}},
+                    {.dim = 7, .metric = Metric::kDot, .element = Element::kF16, .custom = {}},
+                    {.dim = 9, .metric = Metric::kCosine, .element = Element::kBf16, .custom = {}},
+                    {.dim = 6, .metric = Metric::kL2, .element = Element::kI8, .custom = {}}};
   layout.filters = {FieldType::kText, FieldType::kInt, FieldType::kFloat, FieldType::kBool};
   return layout;
 }
@@ -71,7 +74,7 @@ OracleRow random_row(const ImageLayout& layout, std::mt19937_64& random) {
       }
       if (column.metric == Metric::kCosine) vector[0] = 1;
     }
-    row.vectors.push_back(std::move(vector));
+    row.vectors.push_back(as_stored(column, std::move(vector)));
   }
   const auto null_or = [&random](Value value) {
     return random() % 6 == 0 ? Value(std::monostate{}) : std::move(value);
@@ -271,8 +274,11 @@ TEST(ImageTest, BadRowsChangeNothing) {
   bad = good;
   bad.vectors[1].resize(40, 1.0F);  // 5 bytes for 20 bits
   EXPECT_EQ(code_of(bad), StatusCode::kCorruption);
+  bad = good;
+  bad.vectors[7].pop_back();  // i8
+  EXPECT_EQ(code_of(bad), StatusCode::kCorruption);
   for (const float value : {kNan, kInf, -kInf}) {
-    for (const size_t column : {size_t{0}, size_t{2}, size_t{3}, size_t{4}}) {
+    for (const size_t column : {0, 2, 3, 4, 5, 6}) {
       bad = good;
       bad.vectors[column][3] = value;
       EXPECT_EQ(code_of(bad), StatusCode::kCorruption);

@@ -9,6 +9,7 @@
 #include "sqlite/query.h"
 #include "store/check.h"
 #include "store/history.h"
+#include "store/rows_sql.h"
 #include "store/triggers.h"
 
 namespace loci::store {
@@ -136,7 +137,7 @@ class SourceCheck {
 
   Status blob_lengths(const VectorColumn& column) {
     const std::string name = quote_identifier(column.name);
-    const size_t bytes = column.metric == Metric::kHamming ? column.dim / 8 : column.dim * 4;
+    const size_t bytes = vector_bytes(column);
     LOCI_ASSIGN_OR_RETURN(
         const int64_t rows,
         count(str_cat("SELECT count(*) FROM ", vectors_, " WHERE ", name, " IS NOT NULL AND NOT (",
@@ -145,7 +146,7 @@ class SourceCheck {
     // What a user stored is never deleted: only the owner knows what it should be.
     add("vector",
         str_cat("column '", column.name, "' of '", source_.vector_table, "': ", rows,
-                " value(s) are no BLOB of ", bytes, " bytes (dim ", column.dim,
+                " value(s) are no BLOB of ", bytes, " bytes (", vector_shape(column),
                 ") and are left out of searches; write them again or set them to NULL"),
         false);
     return {};

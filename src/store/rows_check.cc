@@ -9,7 +9,7 @@
 #include <bit>
 #include <cmath>
 
-#include "base/bytes.h"
+#include "base/elements.h"
 #include "base/limits.h"
 #include "base/port.h"
 #include "base/strings.h"
@@ -136,6 +136,17 @@ std::optional<size_t> find_name(const Columns& columns, std::string_view name, s
   return std::nullopt;
 }
 
+/// What a column of narrow elements asks of a finite vector.
+Status check_elements(const Source& source, const VectorColumn& column, VectorView vector) {
+  const size_t unfit = base::first_unfit(column.element, vector);
+  if (unfit == vector.size()) return {};
+  const base::ElementRange range = base::element_range(column.element);
+  return Status::invalid_argument(base::str_cat(
+      label(source, column.name), ": component ", unfit, " is ", base::format_float(vector[unfit]),
+      ", ", element_name(column.element), " holds ", range.whole ? "whole " : "", "numbers from ",
+      base::format_float(range.least), " to ", base::format_float(range.greatest)));
+}
+
 Status given_twice(const Source& source, std::string_view column) {
   return Status::invalid_argument(base::str_cat(label(source, column), " is given twice"));
 }
@@ -189,13 +200,16 @@ Status check_vector(const Source& source, size_t column, VectorView vector) {
                                                   bad - vector.begin(), " is ",
                                                   std::isnan(*bad) ? "NaN" : "infinite"));
   }
+  const bool narrow = spec.element != Element::kF32;
+  if (narrow) LOCI_RETURN_IF_ERROR(check_elements(source, spec, vector));
   const bool needs_direction = spec.metric == Metric::kCosine || spec.metric == Metric::kAngular;
-  if (any == 0 && needs_direction) {
-    return Status::invalid_argument(base::str_cat(label(source, spec.name), ": a zero vector has ",
-                                                  "no direction, so ", metric_name(spec.metric),
-                                                  " distance is undefined"));
-  }
-  return {};
+  if (!needs_direction) return {};
+  if (any != 0 && !(narrow && base::all_round_to_zero(spec.element, vector))) return {};
+  return Status::invalid_argument(base::str_cat(
+      label(source, spec.name), ": ",
+      any == 0 ? std::string("a zero vector")
+               : base::str_cat("as ", element_name(spec.element), " this is a zero vector, which"),
+      " has no direction, so ", metric_name(spec.metric), " distance is undefined"));
 }
 
 Result<RecordLayout> lay_out(sqlite::Connection& connection, const Source& source,
@@ -239,10 +253,10 @@ std::span<const std::byte> encode_vector(const VectorColumn& column, VectorView 
       packed[i / 8] =
           static_cast<char>(static_cast<unsigned char>(packed[i / 8]) | (1U << (i % 8)));
     }
-  } else if constexpr (std::endian::native == std::endian::little) {
+  } else if (column.element == Element::kF32 && std::endian::native == std::endian::little) {
     return std::as_bytes(vector);
   } else {
-    packed = base::encode_f32(vector);
+    packed = base::encode_elements(column.element, vector);
   }
   return std::as_bytes(std::span<const char>(packed));
 }
@@ -261,9 +275,8 @@ Result<std::vector<float>> decode_vector(const Source& source, size_t column, Ro
     }
     return vector;
   }
-  base::ByteReader reader(std::string_view(reinterpret_cast<const char*>(blob.data()),
-                                           blob.size()));  // NOLINT: bytes as chars
-  reader.f32le_array(vector);
+  const base::ByteSpan bytes(reinterpret_cast<const uint8_t*>(blob.data()), blob.size());
+  static_cast<void>(base::decode_elements(spec.element, bytes, vector));  // of that length
   return vector;
 }
 

@@ -28,13 +28,14 @@ struct RecordLayout {
 Result<RecordLayout> lay_out(sqlite::Connection& connection, const Source& source,
                              const Record& record);
 
-/// Dimension, NaN and infinity, and the zero vector under cosine and angular.
+/// Dimension, NaN and infinity, components that the column's element cannot hold, and the vector
+/// that is stored as zero under cosine and angular.
 Status check_vector(const Source& source, size_t column, VectorView vector);
 
-/// A vector's BLOB. `packed` holds the bits of a kHamming column; else the floats are borrowed.
+/// The BLOB of a checked vector. `packed` holds it, but for float32: the floats are borrowed.
 std::span<const std::byte> encode_vector(const VectorColumn& column, VectorView vector,
                                          std::string& packed);
-/// The floats of a BLOB; bits as 0 and 1. kCorruption when its length is wrong.
+/// What a BLOB holds, as floats; bits as 0 and 1. kCorruption when its length is wrong.
 Result<std::vector<float>> decode_vector(const Source& source, size_t column, RowId row,
                                          std::span<const std::byte> blob);
 

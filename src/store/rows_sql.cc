@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/rows_sql.h"
 
+#include "base/elements.h"
 #include "base/strings.h"
 
 namespace loci::store {
@@ -109,7 +110,16 @@ Status require_managed(const Source& source) {
 }
 
 size_t vector_bytes(const VectorColumn& column) noexcept {
-  return column.metric == Metric::kHamming ? column.dim / 8 : column.dim * sizeof(float);
+  return column.metric == Metric::kHamming ? column.dim / 8
+                                           : column.dim * base::element_bytes(column.element);
+}
+
+std::string vector_shape(const VectorColumn& column) {
+  std::string shape = base::str_cat("dim ", column.dim);
+  if (column.element != Element::kF32) {
+    base::str_append(shape, " of ", element_name(column.element));
+  }
+  return shape;
 }
 
 }  // namespace loci::store

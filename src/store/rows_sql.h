@@ -47,5 +47,7 @@ Status require_managed(const Source& source);
 
 /// Bytes that a vector of the column takes on disk.
 [[nodiscard]] size_t vector_bytes(const VectorColumn& column) noexcept;
+/// "dim 384", "dim 384 of f16".
+[[nodiscard]] std::string vector_shape(const VectorColumn& column);
 
 }  // namespace loci::store

@@ -70,7 +70,7 @@ TEST(SourceTest, SpecOfALaterFormatIsRefused) {
     EXPECT_OK(connection->exec("ROLLBACK TO s; RELEASE s"));
     return code;
   };
-  EXPECT_EQ(refused("json_set(spec, '$.format', 3)"), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused("json_set(spec, '$.format', 4)"), StatusCode::kFailedPrecondition);
   EXPECT_EQ(refused("json_set(spec, '$.vectors[0].metric', 'future')"),
             StatusCode::kFailedPrecondition);
   EXPECT_EQ(refused("json_set(spec, '$.filters[0].type', 'date')"),

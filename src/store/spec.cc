@@ -17,12 +17,19 @@ using base::str_append;
 using base::str_cat;
 
 /// On disk: raised when an older build must not touch the source. 2: one that keeps history, which
-/// the triggers of an older build would not.
-constexpr int64_t kSpecFormat = 2;
+/// the triggers of an older build would not. 3: one with a column of narrow elements, which an
+/// older build would take for damaged float32.
+constexpr int64_t kSpecFormat = 3;
+constexpr int64_t kHistoryFormat = 2;
 constexpr int64_t kFirstSpecFormat = 1;
 
 int64_t format_of(const Source& source) {
-  return source.spec.history.enabled ? kSpecFormat : kFirstSpecFormat;
+  const std::vector<VectorColumn>& vectors = source.spec.vectors;
+  const bool narrow = std::any_of(vectors.begin(), vectors.end(), [](const VectorColumn& column) {
+    return column.element != Element::kF32;
+  });
+  if (narrow) return kSpecFormat;
+  return source.spec.history.enabled ? kHistoryFormat : kFirstSpecFormat;
 }
 
 /// Columns of our tables, of FTS5 and of results, and the words of the filter grammar.
@@ -81,6 +88,10 @@ std::string json_vectors(const std::vector<VectorColumn>& columns) {
                   column.metric == Metric::kCustom ? "custom" : metric_name(column.metric));
     if (column.metric == Metric::kCustom) append_member(out, "custom_metric", column.custom_metric);
     if (!column.model.empty()) append_member(out, "model", column.model);
+    // Older builds know no such member, and wrote none for float32.
+    if (column.element != Element::kF32) {
+      append_member(out, "element", element_name(column.element));
+    }
     out += '}';
   }
   return out += ']';
@@ -115,7 +126,7 @@ Status read_vectors(sqlite::Connection& connection, std::string_view json, Colle
   LOCI_ASSIGN_OR_RETURN(
       sqlite::Statement select,
       connection.cached("SELECT value ->> 'name', value ->> 'dim', value ->> 'metric', "
-                        "value ->> 'custom_metric', value ->> 'model' "
+                        "value ->> 'custom_metric', value ->> 'model', value ->> 'element' "
                         "FROM json_each(?1, '$.vectors')"));
   LOCI_RETURN_IF_ERROR(sqlite::bind_all(select, json));
   return sqlite::for_each_row(select, [&](sqlite::Statement& row) -> Status {
@@ -133,6 +144,9 @@ Status read_vectors(sqlite::Connection& connection, std::string_view json, Colle
       column.metric = Metric::kCustom;
     } else {
       LOCI_ASSIGN_OR_RETURN(column.metric, parse_metric(row.column_text(2)));
+    }
+    if (!row.is_null(5)) {
+      LOCI_ASSIGN_OR_RETURN(column.element, parse_element(row.column_text(5)));
     }
     spec.vectors.push_back(std::move(column));
     return {};
@@ -221,7 +235,7 @@ Status spec_from_json(sqlite::Connection& connection, std::string_view json, Sou
   }
   const Status status = read_members(connection, json, source);
   if (status.code() == StatusCode::kInvalidArgument) {
-    // A metric or a type that a later version may know.
+    // A metric, an element or a type that a later version may know.
     return Status::failed_precondition(
         str_cat(context, ": ", status.message(), "; this build cannot read it"));
   }
@@ -253,6 +267,10 @@ Status validate_vector_column(std::string_view name, const VectorColumn& column)
   if (column.metric == Metric::kHamming && column.dim % 8 != 0) {
     return Status::invalid_argument(
         str_cat(context, ": dim ", column.dim, ", expected a multiple of 8 bits for hamming"));
+  }
+  if (column.metric == Metric::kHamming && column.element != Element::kF32) {
+    return Status::invalid_argument(str_cat(context, ": element ", element_name(column.element),
+                                            ", but hamming stores bits: leave the element out"));
   }
   if (column.metric == Metric::kCustom && !base::is_identifier(column.custom_metric)) {
     return Status::invalid_argument(str_cat(context, ": a custom metric needs the name that it is ",

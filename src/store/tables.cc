@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "sqlite/query.h"
 #include "store/history_sql.h"
+#include "store/rows_sql.h"
 
 namespace loci::store {
 namespace {
@@ -47,9 +48,8 @@ std::string vectors_ddl(const Source& source) {
   std::string marks;
   for (const VectorColumn& column : source.spec.vectors) {
     const std::string name = quote_identifier(column.name);
-    const size_t bytes = column.metric == Metric::kHamming ? column.dim / 8 : column.dim * 4;
     str_append(out, ",\n  ", name, " BLOB CHECK(", name, " IS NULL OR (typeof(", name,
-               ") = 'blob' AND length(", name, ") = ", bytes, "))");
+               ") = 'blob' AND length(", name, ") = ", vector_bytes(column), "))");
     if (!column.model.empty()) {
       str_append(marks, ",\n  ", quote_identifier(column.name + "_pending"),
                  " INTEGER NOT NULL DEFAULT 0");

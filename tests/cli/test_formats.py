@@ -42,6 +42,63 @@ class FormatsTest(CliTest):
         self.ok("add", "piped", "-", stdin=harness.npy(self.ROWS))
         self.assertEqual(self.vectors("piped"), wanted)
 
+    def test_elements_are_stored_rounded_and_kept_by_export_and_import(self):
+        rows = [[0.1, -1.0, 60000.0], [0.5, 2.0, 3.0], [1e-7, 0.0, -0.0]]
+        wanted = {
+            "f32": [struct.unpack("<3f", struct.pack("<3f", *row)) for row in rows],
+            "f16": [struct.unpack("<3e", struct.pack("<3e", *row)) for row in rows],
+            "bf16": [[0.10009765625, -1, 59904], [0.5, 2, 3], [1.0011717677116394e-07, 0, 0]],
+            "i8": [[1, -2, 3], [127, -128, 0], [5, 5, 5]],
+        }
+        self.write("rows.npy", harness.npy(rows))
+        self.write("bytes.npy", harness.npy(wanted["i8"], "|i1", "b"))
+        for element, vectors in wanted.items():
+            file = "bytes.npy" if element == "i8" else "rows.npy"
+            said = self.ok("add", "c_" + element, file, "--element", element, "--metric", "l2").err
+            self.assertEqual(", l2, " + element in said, element != "f32", said)
+            got = self.vectors("c_" + element)
+            self.assertEqual([row for row, _ in got], [1, 2, 3])
+            for (_, vector), want in zip(got, vectors):
+                for x, y in zip(vector, want):
+                    # The file holds float32 text: the nearest that JSON says of it.
+                    self.assertAlmostEqual(x, y, delta=1e-7 * abs(y))
+            length = {"f32": 12, "i8": 3}.get(element, 6)
+            self.assertEqual(self.ok("sql", "SELECT DISTINCT length(embedding) AS n FROM "
+                                     f"c_{element}_vectors", "--json").one(), {"n": length})
+            near = self.ok("search", "c_" + element, "--vector", json.dumps(list(vectors[1])),
+                           "-k", 1, "--json").one()
+            self.assertEqual((near["rowid"], near["distance"]), (2, 0))
+        self.ok("export", "--all", "-o", "saved")
+        before = self.dump()
+        self.ok("--db", "new.db", "import", "saved")
+        os.rename(self.path("loci.db"), self.path("old.db"))
+        os.rename(self.path("new.db"), self.path("loci.db"))
+        self.assertEqual(self.dump(), before)
+        specs = {spec["name"]: spec["vectors"][0] for spec in
+                 (row["spec"] for row in self.ok("stats", "--json").lines())}
+        self.assertEqual(specs["c_f16"]["element"], "f16")
+        self.assertNotIn("element", specs["c_f32"])
+        self.assertIn("bf16", self.ok("stats", "c_bf16", "--table").out)
+        self.assertIn("is clean", self.ok("check").out)
+        # Vectors of a column go out as float32 and come in as before.
+        self.ok("export", "c_f16", "-o", "f16.npy")
+        self.ok("add", "again", "f16.npy", "--element", "f16", "--metric", "l2")
+        self.assertEqual(self.vectors("again"), self.vectors("c_f16"))
+
+    def test_bytes_of_bvecs_fit_i8_only_below_128(self):
+        self.write("low.bvecs", harness.bvecs([[0, 127, 5], [1, 2, 3]]))
+        self.write("high.bvecs", harness.bvecs([[0, 127, 5], [1, 128, 3]]))
+        self.ok("add", "wide", "high.bvecs")
+        self.assertNotIn("element", self.ok("list", "--json").lines()[0]["spec"]["vectors"][0])
+        self.ok("add", "low", "low.bvecs", "--element", "i8")
+        self.assertEqual(self.vectors("low"), [(1, [0, 127, 5]), (2, [1, 2, 3])])
+        self.fails(harness.INVALID, "add", "high", "high.bvecs", "--element", "i8",
+                   says=["high.bvecs: row 2", "component 1 is 128", "-128 to 127", "f16"])
+        self.fails(harness.INVALID, "add", "low", "high.bvecs",
+                   says=["high.bvecs: row 2", "component 1 is 128", "-128 to 127"])
+        self.ok("add", "exact", "high.bvecs", "--element", "bf16")
+        self.assertEqual(self.vectors("exact"), [(1, [0, 127, 5]), (2, [1, 128, 3])])
+
     def test_meta_lines_become_fields_and_filters(self):
         self.write("v.fvecs", harness.fvecs([[0.6, 0.8], [1, 0]]))
         self.write("m.jsonl", '{"label": "cat", "n": 1, "ok": true, "x": {"y": 1}}\n'

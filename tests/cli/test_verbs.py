@@ -44,6 +44,28 @@ class VerbsTest(CliTest):
                       "--json").one()
         self.assertEqual(hit["distance"], 1.0)
 
+    def test_create_takes_an_element(self):
+        run = self.ok("create", "v", "--dim", 384, "--element", "f16")
+        self.assertIn("vector embedding (384, cosine, f16)", run.out)
+        spec = self.ok("create", "w", "--vector", "a:2:l2:i8", "--vector", "b:3", "--json").one()
+        self.assertEqual(spec["vectors"], [
+            {"name": "a", "dim": 2, "metric": "l2", "element": "i8"},
+            {"name": "b", "dim": 3, "metric": "cosine"}])
+        run = self.ok("create", "notes", "--text", "body", "--element", "bf16")
+        self.assertIn("(384, cosine, bf16, model hash:384:v1)", run.out)
+        for args, says in [
+                (["--dim", 3, "--element", "f64"], "f32, f16, bf16, i8"),
+                (["--dim", 8, "--metric", "hamming", "--element", "f16"], "hamming"),
+                (["--text", "t", "--element", "i8"], "whole numbers"),
+                (["--text", "t", "--model", "none", "--element", "f16"], "--dim"),
+                (["--vector", "a:3", "--element", "f16"], "--vector"),
+                (["--vector", "a:3:l2:f16:x"], "name:dim:metric:element")]:
+            self.fails(harness.INVALID, "create", "bad", *args, says=says)
+        self.fails(harness.INVALID, "add", "v", "-", stdin=b'{"id":"a","embedding":[%s]}'
+                   % b",".join([b"70000"] * 384), says=["-:1", "component 0 is 70000", "65504"])
+        self.fails(harness.INVALID, "add", "v", "-", "--element", "f16", stdin=b'{"id":"a"}',
+                   says=["is there already", "--element"])
+
     def test_alter_adds_columns(self):
         self.make_notes()
         self.ok("alter", "notes", "--add-filter", "stars:int", "--add-text", "summary")

@@ -16,6 +16,7 @@ std::string vectors_json(const CollectionSpec& spec) {
     object.text("metric", column.metric == Metric::kCustom ? "custom" : metric_name(column.metric));
     if (!column.custom_metric.empty()) object.text("custom_metric", column.custom_metric);
     if (!column.model.empty()) object.text("model", column.model);
+    if (column.element != Element::kF32) object.text("element", element_name(column.element));
     object.close();
   }
   return out + "]";
@@ -65,6 +66,10 @@ Status read_vectors(const Json& object, CollectionSpec& spec) {
     LOCI_ASSIGN_OR_RETURN(const std::string metric, text_member(item, "metric", true));
     LOCI_ASSIGN_OR_RETURN(column.custom_metric, text_member(item, "custom_metric", false));
     LOCI_ASSIGN_OR_RETURN(column.model, text_member(item, "model", false));
+    LOCI_ASSIGN_OR_RETURN(const std::string element, text_member(item, "element", false));
+    if (!element.empty()) {
+      LOCI_ASSIGN_OR_RETURN(column.element, parse_element(element));
+    }
     column.metric = Metric::kCustom;
     if (metric != "custom") {
       LOCI_ASSIGN_OR_RETURN(column.metric, parse_metric(metric));

@@ -69,7 +69,7 @@ float half_to_float(uint16_t half) {
   return (half & 0x8000U) != 0 ? -value : value;
 }
 
-void decode_elements(std::span<const char> in, const Element& element, std::span<float> out) {
+void decode_elements(std::span<const char> in, const FileElement& element, std::span<float> out) {
   const bool big = element.big_endian;
   switch (element.type) {
     case ElementType::kF16:

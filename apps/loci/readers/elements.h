@@ -10,23 +10,23 @@
 
 namespace loci::cli {
 
-/// What the components of a stored vector are.
+/// What the components of a vector in a file are.
 enum class ElementType : uint8_t { kF16, kF32, kF64, kI8, kU8, kI16, kU16, kI32, kU32, kI64, kU64 };
 
-struct Element {
+struct FileElement {
   ElementType type = ElementType::kF32;
   bool big_endian = false;
 };
 
 [[nodiscard]] size_t element_bytes(ElementType type);
 /// Reads `out.size()` components from `in`, which must hold as many.
-void decode_elements(std::span<const char> in, const Element& element, std::span<float> out);
+void decode_elements(std::span<const char> in, const FileElement& element, std::span<float> out);
 /// IEEE 754 binary16.
 [[nodiscard]] float half_to_float(uint16_t half);
 
 /// What the header of a .npy file says.
 struct NpyHeader {
-  Element element;
+  FileElement element;
   bool fortran_order = false;
   size_t dimensions = 0;  ///< 1 or 2; one is a single row
   uint64_t rows = 0;

@@ -71,7 +71,7 @@ class Literal {
   size_t at_ = 0;
 };
 
-Result<Element> parse_descr(std::string_view descr) {
+Result<FileElement> parse_descr(std::string_view descr) {
   static constexpr std::array<std::pair<std::string_view, ElementType>, 11> kTypes = {
       {{"f2", ElementType::kF16},
        {"f4", ElementType::kF32},
@@ -86,7 +86,7 @@ Result<Element> parse_descr(std::string_view descr) {
        {"u8", ElementType::kU64}}};
   if (descr.size() == 3) {
     for (const auto& [name, type] : kTypes) {
-      if (descr.substr(1) == name) return Element{type, descr[0] == '>'};
+      if (descr.substr(1) == name) return FileElement{type, descr[0] == '>'};
     }
   }
   return Status::invalid_argument("dtype '" + std::string(descr.substr(0, 40)) +

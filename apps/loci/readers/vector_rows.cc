@@ -40,7 +40,7 @@ Status truncated(const Input& input, uint64_t offset, int64_t row, uint64_t need
 /// What the readers of vectors share: place, progress, decoding.
 class VectorReader : public RowReader {
  public:
-  VectorReader(Input input, std::string_view format, Element element)
+  VectorReader(Input input, std::string_view format, FileElement element)
       : input_(std::move(input)), format_(format), element_(element) {}
 
   [[nodiscard]] double fraction() const override { return input_.fraction(); }
@@ -53,8 +53,8 @@ class VectorReader : public RowReader {
  protected:
   [[nodiscard]] size_t row_bytes() const { return dim_ * element_bytes(element_.type); }
   Input& input() { return input_; }
-  [[nodiscard]] const Element& element() const { return element_; }
-  void set_element(const Element& element) { element_ = element; }
+  [[nodiscard]] const FileElement& element() const { return element_; }
+  void set_element(const FileElement& element) { element_ = element; }
   void set_dim(size_t dim) { dim_ = dim; }
 
   /// Reads the components of the next row.
@@ -74,7 +74,7 @@ class VectorReader : public RowReader {
  private:
   Input input_;
   std::string_view format_;
-  Element element_;
+  FileElement element_;
   size_t dim_ = 0;
   std::vector<char> bytes_;
   int64_t rows_ = 0;
@@ -216,27 +216,27 @@ Result<std::unique_ptr<RowReader>> started(std::unique_ptr<Reader> reader,
 }  // namespace
 
 Result<std::unique_ptr<RowReader>> make_fvecs_reader(Input input) {
-  return started(
-      std::make_unique<VecsReader>(std::move(input), "fvecs", Element{ElementType::kF32, false}),
-      &VecsReader::read_first);
+  return started(std::make_unique<VecsReader>(std::move(input), "fvecs",
+                                              FileElement{ElementType::kF32, false}),
+                 &VecsReader::read_first);
 }
 
 Result<std::unique_ptr<RowReader>> make_bvecs_reader(Input input) {
   return started(
-      std::make_unique<VecsReader>(std::move(input), "bvecs", Element{ElementType::kU8, false}),
+      std::make_unique<VecsReader>(std::move(input), "bvecs", FileElement{ElementType::kU8, false}),
       &VecsReader::read_first);
 }
 
 Result<std::unique_ptr<RowReader>> make_fbin_reader(Input input) {
-  return started(
-      std::make_unique<MatrixReader>(std::move(input), "fbin", Element{ElementType::kF32, false}),
-      &MatrixReader::read_fbin_header);
+  return started(std::make_unique<MatrixReader>(std::move(input), "fbin",
+                                                FileElement{ElementType::kF32, false}),
+                 &MatrixReader::read_fbin_header);
 }
 
 Result<std::unique_ptr<RowReader>> make_npy_reader(Input input) {
-  return started(
-      std::make_unique<MatrixReader>(std::move(input), "npy", Element{ElementType::kF32, false}),
-      &MatrixReader::read_npy_header);
+  return started(std::make_unique<MatrixReader>(std::move(input), "npy",
+                                                FileElement{ElementType::kF32, false}),
+                 &MatrixReader::read_npy_header);
 }
 
 Result<VectorTable> read_vectors(const std::string& path, size_t limit) {
