@@ -13,7 +13,8 @@ Status without_graphs() { return Status::unsupported("this build of Loci has no 
 }  // namespace
 
 struct ImageGraphs {};
-void DeleteImageGraphs::operator()(ImageGraphs* graphs) const noexcept { delete graphs; }
+Image::Impl::Impl() = default;
+Image::Impl::~Impl() = default;
 
 struct GraphBuild::Job {};
 
