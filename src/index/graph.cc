@@ -23,10 +23,8 @@ namespace loci::index {
 
 namespace {
 
-// Entries a graph has: one of every kRowsAnEntry rows, at most kMaxEntries. 64, 128 and 256 of
-// notes384: recall 0.939, 0.941, 0.948 at ef 10 in 7.7, 7.7 and 7.9 us.
+// A small graph has an entry for so many rows.
 constexpr size_t kRowsAnEntry = 32;
-constexpr size_t kMaxEntries = 256;
 
 uint64_t mix(uint64_t x) noexcept {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;  // splitmix64
@@ -60,12 +58,16 @@ Result<Graph> Graph::create(const VectorColumn& column, const GraphOptions& opti
   graph.ef_construction_ = options.ef_construction;
   graph.codings_ = column.codings();
   graph.codes_ = RankCodes(column);
-  const size_t stride = column.codec()->stride();
-  LOCI_ASSIGN_OR_RETURN(graph.entries_.codes, base::Buffer::try_allocate(kMaxEntries * stride));
-  graph.entries_.slots.reserve(kMaxEntries);
-  graph.entries_.params.reserve(kMaxEntries);
-  graph.entries_.rows.reserve(kMaxEntries);
+  LOCI_RETURN_IF_ERROR(graph.make_entries(column.codec()->stride()));
   return graph;
+}
+
+Status Graph::make_entries(size_t stride) {
+  LOCI_ASSIGN_OR_RETURN(entries_.codes, base::Buffer::try_allocate(kMaxEntries * stride));
+  entries_.slots.reserve(kMaxEntries);
+  entries_.params.reserve(kMaxEntries);
+  entries_.rows.reserve(kMaxEntries);
+  return {};
 }
 
 Status Graph::reserve(size_t slots) {
@@ -247,54 +249,80 @@ Status Graph::check_node(size_t slot) const {
     return {};
   }
   bool ended = false;
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i] == kNone) {
-      ended = true;
-      continue;
+  for (const uint32_t neighbor : list) {
+    const bool none = neighbor == kNone;
+    if ((ended && !none) || neighbor == slot || (!none && neighbor >= slots_)) {
+      return Status::internal(base::str_cat("node ", slot, " has the neighbour ", neighbor));
     }
-    const bool again = std::find(list.begin(), list.begin() + static_cast<ptrdiff_t>(i), list[i]) !=
-                       list.begin() + static_cast<ptrdiff_t>(i);
-    if (ended || again || list[i] == slot || list[i] >= slots_) {
-      return Status::internal(base::str_cat("node ", slot, ": neighbour ", list[i], " at ", i));
+    ended = none;
+  }
+  return {};
+}
+
+Status Graph::check_ring(uint32_t node, size_t* size) const {
+  *size = 1;
+  for (uint32_t at = twins_[node]; at != node; at = twins_[at], ++*size) {
+    if (at >= slots_ || *size > slots_ || nodes_.test(at) || !linked_.test(at) ||
+        neighbors(at)[0] != node) {
+      return Status::internal(base::str_cat("slot ", at, " in the ring of node ", node));
     }
   }
   return {};
 }
 
-Status Graph::check_invariants(const VectorColumn& column) const {
+Status Graph::check_structure(const VectorColumn& column) const {
   size_t in_rings = 0;
   for (size_t slot = 0; slot < slots_; ++slot) {
     LOCI_RETURN_IF_ERROR(check_node(slot));
-    if (nodes_.test(slot) != codes_.is_set(slot)) {
+    const bool linked = linked_.test(slot);
+    if (nodes_.test(slot) != codes_.is_set(slot) || (nodes_.test(slot) && !linked)) {
       return Status::internal(
           base::str_cat("slot ", slot, ": ranked without being a node, or not"));
     }
-    if (linked_.test(slot) != (twins_[slot] != kNone) ||
-        (linked_.test(slot) && !column.present().test(slot))) {
+    if (linked != (twins_[slot] != kNone) || (linked && !column.present().test(slot))) {
       return Status::internal(base::str_cat("slot ", slot, ": linked without a vector or a ring"));
     }
     if (!nodes_.test(slot)) continue;
-    size_t steps = 1;
-    for (uint32_t at = twins_[slot]; at != slot; at = twins_[at], ++steps) {
-      if (steps > slots_ || nodes_.test(at) || !linked_.test(at) || node_of(at) != slot ||
-          std::memcmp(column.vector(slot), column.vector(at), column.dim() * sizeof(float)) != 0) {
-        return Status::internal(base::str_cat("slot ", at, ": no twin of node ", slot));
-      }
-    }
-    in_rings += steps;
+    size_t size = 0;
+    LOCI_RETURN_IF_ERROR(check_ring(static_cast<uint32_t>(slot), &size));
+    in_rings += size;
   }
   if (in_rings != linked_.count()) {
     return Status::internal(
         base::str_cat(linked_.count(), " slots linked, ", in_rings, " in rings"));
   }
+  if (entries_.slots.empty() && node_count() != 0) return Status::internal("no entry");
+  return {};
+}
+
+Status Graph::check_invariants(const VectorColumn& column) const {
+  LOCI_RETURN_IF_ERROR(check_structure(column));
+  for (uint32_t slot = 0; slot < slots_; ++slot) {
+    if (!nodes_.test(slot)) continue;
+    std::vector<uint32_t> list(neighbors(slot).begin(), neighbors(slot).end());
+    list.erase(std::find(list.begin(), list.end(), kNone), list.end());
+    std::sort(list.begin(), list.end());
+    if (std::adjacent_find(list.begin(), list.end()) != list.end()) {
+      return Status::internal(base::str_cat("node ", slot, " has a neighbour twice"));
+    }
+    for (uint32_t at = twins_[slot]; at != slot; at = twins_[at]) {
+      if (std::memcmp(column.vector(slot), column.vector(at), column.dim() * sizeof(float)) != 0) {
+        return Status::internal(base::str_cat("slot ", at, ": no twin of node ", slot));
+      }
+    }
+    const simd::RankParams want = codes_.params_of(column, slot);
+    const simd::RankParams& got = codes_.params()[slot];
+    if (want.shift != got.shift || want.lo_step != got.lo_step) {
+      return Status::internal(base::str_cat("node ", slot, ": parameters of another code"));
+    }
+  }
   for (size_t i = 0; i < entries_.slots.size(); ++i) {
     const uint32_t slot = entries_.slots[i];
-    if (!nodes_.test(slot) ||
+    if (!is_node(slot) ||
         std::memcmp(entries_.rows[i], column.scan_code(slot), column.codec()->stride()) != 0) {
       return Status::internal(base::str_cat("entry ", slot, ": no node, or another code"));
     }
   }
-  if (entries_.slots.empty() && node_count() != 0) return Status::internal("no entry");
   return {};
 }
 

@@ -48,7 +48,8 @@ struct ImageGraphs {
   uint64_t builds = 0;  ///< begun so far
 };
 
-void DeleteImageGraphs::operator()(ImageGraphs* graphs) const noexcept { delete graphs; }
+Image::Impl::Impl() = default;
+Image::Impl::~Impl() = default;
 
 namespace {
 
@@ -206,7 +207,7 @@ Result<GraphBuild> Image::begin_graph(size_t column, const GraphOptions& options
     }
     LOCI_RETURN_IF_ERROR(Graph::check(impl.columns[column].layout().metric, options));
     LOCI_RETURN_IF_ERROR(impl.columns[column].recenter());
-    if (impl.graphs == nullptr) impl.graphs.reset(new ImageGraphs(impl.columns.size()));
+    if (impl.graphs == nullptr) impl.graphs = std::make_unique<ImageGraphs>(impl.columns.size());
     ImageGraphs::OfColumn& of = impl.graphs->columns[column];
     of.pending.emplace();
     of.pending->number = ++impl.graphs->builds;
@@ -407,7 +408,7 @@ Status Image::Impl::load_graphs(SnapshotFile& from) {
     LOCI_ASSIGN_OR_RETURN(std::optional<Graph> graph,
                           Graph::load(columns[c], c, from, slots.slots()));
     if (!graph.has_value()) continue;
-    if (graphs == nullptr) graphs.reset(new ImageGraphs(columns.size()));
+    if (graphs == nullptr) graphs = std::make_unique<ImageGraphs>(columns.size());
     graphs->columns[c].graph = std::move(graph);
   }
   return {};

@@ -20,17 +20,19 @@ namespace loci::index {
 
 /// The graphs of an image's columns, and the rows changed since a build began.
 struct ImageGraphs;
-struct DeleteImageGraphs {
-  void operator()(ImageGraphs* graphs) const noexcept;
-};
 
 struct Image::Impl {
+  Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl();
+
   RowSlots slots;
   SlotBits archived;
   std::vector<VectorColumn> columns;
   std::vector<FieldColumn> fields;
-  std::vector<FieldColumn::Cell> cells;                    ///< of the row being put
-  std::unique_ptr<ImageGraphs, DeleteImageGraphs> graphs;  ///< null: there never was one
+  std::vector<FieldColumn::Cell> cells;  ///< of the row being put
+  std::unique_ptr<ImageGraphs> graphs;   ///< null: there never was one
 
   Status check(const ImageRow& row);
   Status reserve(const ImageRow& row, size_t slot);

@@ -108,18 +108,37 @@ void RankCodes::follow(const VectorColumn& column) noexcept {
   for (size_t j = 0; j < origin_shift_.size(); ++j) origin_shift_[j] = origin[j] - center_[j];
 }
 
+// Rows far longer than most are left out of the mean: a single one could move it away from all.
 void RankCodes::fit_center(const VectorColumn& column) {
+  constexpr double kFar2 = 100;  // times the median of squared lengths
   const std::span<const uint64_t> words = column.present().words();
   const size_t slots = words.size() * 64;
   const size_t step = std::max<size_t>(1, column.present().count() / kCenterRows);
-  std::vector<double> sum(column.dim());
+  struct Sampled {
+    size_t slot;
+    double norm2;
+  };
+  std::vector<Sampled> sampled;
   size_t seen = 0;
-  size_t used = 0;
   for (size_t slot = 0; slot < slots; ++slot) {
     if (!column.present().test(slot) || seen++ % step != 0) continue;
     const double scale = scale_of(column, slot);
     if (!std::isfinite(scale) || !column.verify_vector(slot).ok()) continue;
     const float* const vector = column.vector(slot);
+    sampled.push_back(
+        {slot, scale * scale * simd::kernels().dot_f32(vector, vector, column.dim())});
+  }
+  if (sampled.empty()) return;
+  std::vector<double> norms;
+  for (const Sampled& row : sampled) norms.push_back(row.norm2);
+  const auto middle = norms.begin() + static_cast<ptrdiff_t>(norms.size() / 2);
+  std::nth_element(norms.begin(), middle, norms.end());
+  std::vector<double> sum(column.dim());
+  size_t used = 0;
+  for (const Sampled& row : sampled) {
+    if (!(row.norm2 <= kFar2 * *middle)) continue;
+    const double scale = scale_of(column, row.slot);
+    const float* const vector = column.vector(row.slot);
     for (size_t j = 0; j < sum.size(); ++j) sum[j] += static_cast<double>(vector[j]) * scale;
     ++used;
   }
@@ -144,6 +163,16 @@ void RankCodes::restore(const VectorColumn& column, std::vector<float> center,
   origin_shift_.assign(column.dim(), 0);
   follow(column);
   greatest_norm2_ = greatest_norm2;
+}
+
+Status RankCodes::restore_params(std::span<const uint8_t> params, std::span<const uint8_t> lifts) {
+  if (params.size() != params_.size() * sizeof(simd::RankParams) ||
+      lifts.size() != lifts_.size() * sizeof(float)) {
+    return Status::corruption("snapshot: graph with parameters cut off");
+  }
+  if (!params.empty()) std::memcpy(params_.data(), params.data(), params.size());
+  if (!lifts.empty()) std::memcpy(lifts_.data(), lifts.data(), lifts.size());
+  return {};
 }
 
 void RankCodes::reserve(size_t slots) {

@@ -76,6 +76,10 @@ class RankCodes {
   void follow(const VectorColumn& column) noexcept;
   /// Takes over what center() and greatest_norm2() were.
   void restore(const VectorColumn& column, std::vector<float> center, float greatest_norm2);
+  /// By slot; empty but under dot.
+  [[nodiscard]] std::span<const float> lifts() const noexcept { return lifts_; }
+  /// Takes over what the bytes of params() and lifts() were, for size() slots. kCorruption.
+  Status restore_params(std::span<const uint8_t> params, std::span<const uint8_t> lifts);
   [[nodiscard]] size_t memory_bytes() const noexcept;
 
  private:

@@ -61,6 +61,14 @@ std::string_view kind_name(SegmentKind kind) {
       return "values of a filter column";
     case SegmentKind::kDictionary:
       return "texts of a filter column";
+    case SegmentKind::kGraph:
+      return "head of a graph";
+    case SegmentKind::kGraphEntries:
+      return "entries of a graph";
+    case SegmentKind::kGraphSlots:
+      return "slots of a graph";
+    case SegmentKind::kGraphLists:
+      return "lists of a graph";
   }
   return "segment of an unknown kind";
 }
@@ -272,6 +280,11 @@ Status SnapshotFile::parse_table(base::ByteSpan slot) {
   }
   verified_ = std::vector<std::atomic<bool>>(entries_.size());
   return {};
+}
+
+bool SnapshotFile::contains(const SegmentKey& key) const noexcept {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const Entry& entry) { return entry.key == key; });
 }
 
 Result<SnapshotFile::Segment> SnapshotFile::find(const SegmentKey& key) {

@@ -43,6 +43,10 @@ enum class SegmentKind : uint32_t {
   kFieldNulls = 7,  ///< of a filter column
   kFieldValues = 8,
   kDictionary = 9,  ///< of a text filter column
+  kGraph = 10,      ///< of a vector column: the head of its graph
+  kGraphEntries = 11,
+  kGraphSlots = 12,
+  kGraphLists = 13,  ///< of a block of slots
 };
 
 struct SegmentKey {
@@ -118,6 +122,7 @@ class SnapshotFile : public std::enable_shared_from_this<SnapshotFile> {
   [[nodiscard]] const SnapshotRoot& root() const noexcept { return root_; }
   /// Whether it came from_bytes().
   [[nodiscard]] bool is_from_bytes() const noexcept { return from_bytes_; }
+  [[nodiscard]] bool contains(const SegmentKey& key) const noexcept;
   /// A segment whose bytes have not been looked at yet; kCorruption when there is none.
   [[nodiscard]] Result<Segment> find(const SegmentKey& key);
   /// kCorruption, naming the segment, when its bytes are not those that were written. The first
