@@ -5,7 +5,9 @@
 //   exact    Collection::nearest, k = 10 and 100, one thread, warm: 1,000, 10,000 and all of
 //            notes384; 10,000 x 768 (notes joined in pairs); mnist784
 //   filter   all of notes384 behind a filter that 50 % .. 0.01 % of the rows pass
-//   insert   insert_many, 384-d, text id, two filter columns, with and without 30 words of text,
+//   graph    the bare index: building, ef sweep, recall as asked, filters, churn; notes384,
+//   mnist784 insert   insert_many, 384-d, text id, two filter columns, with and without 30 words of
+//   text,
 //            10,000 and 100,000 rows, NORMAL and FULL, beside the same tables without Loci
 //   open     a new process: open and first answer, 10,000 and 50,000 rows; the same after plain SQL
 //            has written as many rows
@@ -36,9 +38,9 @@ struct Workload {
   const char* name;
   Status (*run)(const Options&, Report&);
 };
-constexpr Workload kWorkloads[] = {{"kernels", run_kernels}, {"exact", run_exact},
-                                   {"filter", run_filter},   {"insert", run_insert},
-                                   {"open", run_open},       {"fresh", run_fresh}};
+constexpr Workload kWorkloads[] = {
+    {"kernels", run_kernels}, {"exact", run_exact}, {"filter", run_filter}, {"insert", run_insert},
+    {"graph", run_graph},     {"open", run_open},   {"fresh", run_fresh}};
 
 struct Arguments {
   Options options;

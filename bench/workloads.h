@@ -21,6 +21,7 @@ struct Options {
 // One per workload; see the list at the top of loci_bench.cc.
 Status run_kernels(const Options& options, Report& report);
 Status run_exact(const Options& options, Report& report);
+Status run_graph(const Options& options, Report& report);
 Status run_insert(const Options& options, Report& report);
 Status run_fresh(const Options& options, Report& report);
 Status run_open(const Options& options, Report& report);

@@ -157,6 +157,12 @@ void VectorColumn::copy_rows(const Chunk& from, Chunk& to, size_t rows) const no
   }
 }
 
+// After chunks_ has changed. May throw std::bad_alloc when a chunk was added.
+void VectorColumn::note_planes() {
+  scan_planes_.resize(chunks_.size());
+  for (size_t i = 0; i < chunks_.size(); ++i) scan_planes_[i] = chunks_[i].codes.data();
+}
+
 Status VectorColumn::reserve(size_t slot) {
   present_.reserve(slot + 1);
   const size_t full = size_t{1} << chunk_shift_;
@@ -166,8 +172,10 @@ Status VectorColumn::reserve(size_t slot) {
   }
   if (chunk == chunks_.size()) {
     chunks_.reserve(chunk + 1);
+    scan_planes_.reserve(chunk + 1);
     LOCI_ASSIGN_OR_RETURN(Chunk added, allocate(chunk == 0 ? std::min(kFirstRows, full) : full));
     chunks_.push_back(std::move(added));
+    note_planes();
     return {};
   }
   Chunk& old = chunks_[chunk];
@@ -177,6 +185,7 @@ Status VectorColumn::reserve(size_t slot) {
   LOCI_ASSIGN_OR_RETURN(Chunk larger, allocate(std::min(full, old.rows * 2)));
   copy_rows(old, larger, old.rows);
   old = std::move(larger);
+  note_planes();
   return {};
 }
 
@@ -336,6 +345,7 @@ void VectorColumn::remove(size_t slot, size_t last) noexcept {
   // One chunk is kept in hand: a row put and erased in turn must not allocate every time.
   const size_t needed = slots_ == 0 ? 0 : ((slots_ - 1) >> chunk_shift_) + 2;
   while (chunks_.size() > needed) chunks_.pop_back();
+  scan_planes_.resize(chunks_.size());
 }
 
 quant::RowBlock VectorColumn::rows(size_t slot, size_t count) const noexcept {

@@ -64,7 +64,7 @@ class VectorColumn {
   [[nodiscard]] quant::RowBlock rows(size_t slot, size_t count) const noexcept;
   /// What scans read of one slot: its row in the first plane.
   [[nodiscard]] const uint8_t* scan_code(size_t slot) const noexcept {
-    return chunk_of(slot).codes.data() + in_chunk(slot) * code_stride();
+    return scan_planes_[slot >> chunk_shift_] + in_chunk(slot) * code_stride();
   }
   /// Of a column in two planes: what refining reads of one slot.
   [[nodiscard]] const uint8_t* low_code(size_t slot) const noexcept {
@@ -146,6 +146,7 @@ class VectorColumn {
                       Chunk& chunk) const;
   /// What is read or changed with slot `slot`: the codes of its chunk, the vectors of its block.
   [[nodiscard]] Status verify_around(size_t slot) const;
+  void note_planes();
   void copy_rows(const Chunk& from, Chunk& to, size_t rows) const noexcept;
   void copy_slot(size_t from, size_t to) noexcept;
   void encode(size_t slot) noexcept;
@@ -171,6 +172,7 @@ class VectorColumn {
   size_t chunk_shift_ = 10;
   uint64_t codings_ = 0;
   std::vector<Chunk> chunks_;
+  std::vector<const uint8_t*> scan_planes_;  ///< codes of each chunk, side by side
   SlotBits present_;
   Grid grid_;
   OriginFit origin_fit_{0};

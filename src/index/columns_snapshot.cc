@@ -213,6 +213,7 @@ Status VectorColumn::load(uint32_t number, const std::shared_ptr<SnapshotFile>& 
     }
     chunks_.push_back(std::move(chunk));
   }
+  note_planes();
   slots_ = slots;
   return {};
 }

@@ -75,7 +75,9 @@ void prefetch_row(const GraphScan& scan, size_t slot) noexcept {
 void prefetch_low(const VectorColumn& column, size_t slot) noexcept {
   const uint8_t* const code = column.low_code(slot);
   for (size_t at = 0; at < column.codec()->stride(); at += 64) __builtin_prefetch(code + at);
-  __builtin_prefetch(&column.fine_params(slot));
+  const quant::RowParams* const fine = &column.fine_params(slot);
+  __builtin_prefetch(fine);  // may lie in two lines
+  __builtin_prefetch(reinterpret_cast<const char*>(fine + 1) - 1);
 }
 
 /// Scores nodes by both planes of their codes.
@@ -204,6 +206,12 @@ Result<size_t> graph_scan(const GraphScan& scan, const GraphWalk& walk, TopK& be
   const size_t compared = pick(scan, work.query, work.nodes);
   const ExactDistance distance(scan.column, scan.query.vector);
   size_t offered = 0;
+  for (size_t i = 0; i < compared; ++i) {
+    const auto* bytes = reinterpret_cast<const char*>(scan.column.vector(work.nodes[i].node));
+    for (size_t at = 0; at < scan.column.dim() * sizeof(float); at += 64) {
+      __builtin_prefetch(bytes + at);  // from the second-level cache into the first, in the main
+    }
+  }
   for (size_t i = 0; i < compared; ++i) {
     LOCI_RETURN_IF_ERROR(scan.column.verify_vector(work.nodes[i].node));
     offered += offer_ring(scan, distance, work.nodes[i].node, best);

@@ -9,7 +9,8 @@
 //   - the list of the node that is next if this step finds nothing nearer, before scoring;
 //   - the lists of nodes that enter the front of the pool, when they do;
 //   - the eight bytes of parameters of all nodes of a step, with their codes.
-// Together 7 % on notes384; the second and third 4 % and 3 %.
+// Together 7 % on notes384; the second and third 4 % and 3 %. Asking for the codes of the next
+// node's neighbours as well, before it is known to be the next, gains nothing.
 //
 // There are no upper levels. A walk begins at the best of some hundreds of nodes spread over all
 // rows, whose codes lie side by side: 256 of them are 48 KB at 384 dimensions, read in half a
@@ -38,6 +39,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Entries that a walk begins with: notes384 and mnist784 do not tell 1, 4 and 8 apart; where rows
 // lie in clusters the nearest entry alone may be in the wrong one.
 constexpr size_t kStarts = 4;
+// Up to so many slots all bits of what was seen are cleared after a walk: 64 KB.
+constexpr size_t kDenseSlots = size_t{1} << 19;
 // Entries scored at once, against the best so far.
 constexpr size_t kEntryRound = 64;
 
@@ -100,8 +103,13 @@ void Traversal::enter(const Graph& graph, size_t stride, const simd::RankQuery& 
   ef_ = ef;
   for (size_t i = 0; i < size_; ++i) {
     see(seen_.data(), pool_[i].slot);
-    touched_.push_back(pool_[i].slot);
+    note_touched(&pool_[i].slot, 1);
   }
+}
+
+// What is seen is taken back one by one where that is less than clearing all.
+void Traversal::note_touched(const uint32_t* slots, size_t count) {
+  if (sparse_) touched_.insert(touched_.end(), slots, slots + count);
 }
 
 void Traversal::gather(const Graph& graph, uint32_t node) {
@@ -113,18 +121,6 @@ void Traversal::gather(const Graph& graph, uint32_t node) {
     count += see(seen, slot) ? 1 : 0;
   }
   round_ = count;
-}
-
-// Asks for the codes of the node that is next, if nothing nearer turns up: seldom in vain.
-void Traversal::prefetch_around(const Graph& graph, const VectorColumn& column,
-                                uint32_t node) const noexcept {
-  const size_t stride = column.codec()->stride();
-  for (const uint32_t slot : graph.neighbors(node)) {
-    if (slot == Graph::kNone) break;
-    if (((seen_[slot / 64] >> (slot % 64)) & 1U) != 0) continue;
-    const uint8_t* const code = column.scan_code(slot);
-    for (size_t at = 0; at < stride; at += 64) __builtin_prefetch(code + at);
-  }
 }
 
 void Traversal::gather_through(const Graph& graph, uint32_t node,
@@ -139,7 +135,7 @@ void Traversal::gather_through(const Graph& graph, uint32_t node,
       slots_[round_++] = slot;
     } else {
       prefetch_list(graph, slot);
-      touched_.push_back(slot);
+      note_touched(&slot, 1);
       stepped[steps++] = slot;
     }
   }
@@ -157,12 +153,12 @@ void Traversal::score_round(const Graph& graph, const VectorColumn& column,
                             const simd::RankQuery& query) {
   const simd::Kernels& kernels = simd::kernels();
   visited_ += round_;
-  touched_.insert(touched_.end(), slots_.begin(), slots_.begin() + static_cast<ptrdiff_t>(round_));
+  note_touched(slots_.data(), round_);
   for (size_t i = 0; i < round_; ++i) rows_[i] = column.scan_code(slots_[i]);
   const simd::RankRows rows = {rows_.data(), graph.codes().params(), slots_.data(),
                                column.codec()->stride(), round_};
   const size_t kept = kernels.rank_u4(rows, query, limit(), which_.data(), scores_.data());
-  if (next_ < size_) prefetch_around(graph, column, pool_[next_].slot);
+
   insert(graph, kept, slots_.data());
 }
 
@@ -173,6 +169,7 @@ void Traversal::run(const Graph& graph, const VectorColumn& column, const simd::
   if (pool_.size() < ef_) pool_.resize(ef_);
   if (running_) std::fill(seen_.begin(), seen_.end(), 0);  // the last run ended by an exception
   running_ = true;
+  sparse_ = graph.slots() > kDenseSlots;
   size_ = 0;
   next_ = 0;
   visited_ = 0;
@@ -193,7 +190,11 @@ void Traversal::run(const Graph& graph, const VectorColumn& column, const simd::
     while (next_ < size_ && (pool_[next_].slot & kDone) != 0) ++next_;
   }
   for (size_t i = 0; i < size_; ++i) pool_[i].slot &= ~kDone;
-  for (const uint32_t slot : touched_) seen_[slot / 64] = 0;
+  if (sparse_) {
+    for (const uint32_t slot : touched_) seen_[slot / 64] = 0;
+  } else {
+    std::fill_n(seen_.begin(), (graph.slots() + 63) / 64, 0);
+  }
   running_ = false;
 }
 

@@ -42,18 +42,18 @@ class Traversal {
   static constexpr size_t kRound = 128;
 
   void enter(const Graph& graph, size_t stride, const simd::RankQuery& query);
+  void note_touched(const uint32_t* slots, size_t count);
   void gather(const Graph& graph, uint32_t node);
   void gather_through(const Graph& graph, uint32_t node, const std::vector<BlockMask>& only);
   void score_round(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query);
   void insert(const Graph& graph, size_t kept, const uint32_t* slots) noexcept;
-  void prefetch_around(const Graph& graph, const VectorColumn& column,
-                       uint32_t node) const noexcept;
   [[nodiscard]] float limit() const noexcept;
 
   std::vector<uint64_t> seen_;  ///< all zero between runs
   std::vector<uint32_t> touched_;
   std::vector<Found> pool_;
   bool running_ = false;
+  bool sparse_ = false;
   size_t size_ = 0;  ///< of pool_, in use
   size_t ef_ = 0;
   size_t next_ = 0;  ///< the first of pool_ that was not looked around
