@@ -104,13 +104,13 @@ Status put(index::Image& image, const Dataset& data, size_t row, size_t as) {
   return image.put(record);
 }
 
-/// An image of rows [first, last) of the dataset.
-Result<index::Image> fill(const Dataset& data, size_t first, size_t last) {
+/// An image of rows first, first + step, ... of the dataset.
+Result<index::Image> fill(const Dataset& data, size_t first, size_t step) {
   index::ImageLayout layout;
   layout.columns = {{.dim = data.dim, .metric = data.metric, .custom = {}}};
   layout.filters = {FieldType::kInt};
   LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout));
-  for (size_t row = first; row < last; ++row) {
+  for (size_t row = first; row < data.rows(); row += step) {
     LOCI_RETURN_IF_ERROR(put(image, data, row, row));
   }
   return image;
@@ -182,21 +182,22 @@ Status measure_filters(const index::Image& image, const Dataset& data, Report& r
   return {};
 }
 
-/// Half of the rows are replaced by the other half, one in a hundred at a time.
+/// Every second row is replaced by the one after it, one in a hundred at a time.
 Status measure_churn(const Dataset& data, Report& report) {
-  const size_t half = data.rows() / 2;
-  LOCI_ASSIGN_OR_RETURN(index::Image image, fill(data, 0, half));
+  const size_t pairs = data.rows() / 2;
+  LOCI_ASSIGN_OR_RETURN(index::Image image, fill(data, 0, 2));
   LOCI_RETURN_IF_ERROR(image.build_graph(0, {}));
-  LOCI_ASSIGN_OR_RETURN(index::Image fresh, fill(data, half, 2 * half));
+  LOCI_ASSIGN_OR_RETURN(index::Image fresh, fill(data, 1, 2));
   LOCI_RETURN_IF_ERROR(fresh.build_graph(0, {}));
   const Stopwatch watch;
   for (size_t step = 0; step < 100; ++step) {
-    for (size_t row = step; row < half; row += 100) {
-      image.erase(RowId{static_cast<int64_t>(row)});
-      LOCI_RETURN_IF_ERROR(put(image, data, half + row, half + row));
+    for (size_t pair = step; pair < pairs; pair += 100) {
+      image.erase(RowId{static_cast<int64_t>(2 * pair)});
+      LOCI_RETURN_IF_ERROR(put(image, data, 2 * pair + 1, 2 * pair + 1));
     }
   }
-  const double us = watch.us() / static_cast<double>(half);
+  if (data.rows() % 2 == 1) image.erase(RowId{static_cast<int64_t>(data.rows() - 1)});
+  const double us = watch.us() / static_cast<double>(pairs);
   LOCI_ASSIGN_OR_RETURN(const Limits limits, limits_of(fresh, data, nullptr));
   for (const size_t ef : {size_t{12}, size_t{24}, size_t{48}}) {
     index::ScanQuery query;
@@ -216,7 +217,7 @@ Status measure_churn(const Dataset& data, Report& report) {
 }
 
 Status measure_graph(const Dataset& data, Report& report) {
-  LOCI_ASSIGN_OR_RETURN(index::Image image, fill(data, 0, data.rows()));
+  LOCI_ASSIGN_OR_RETURN(index::Image image, fill(data, 0, 1));
   LOCI_RETURN_IF_ERROR(measure_builds(image, data, report));
   LOCI_RETURN_IF_ERROR(measure_asked(image, data, report));
   LOCI_RETURN_IF_ERROR(measure_filters(image, data, report));

@@ -288,11 +288,12 @@ Status Graph::occluded(const VectorColumn& column, const Found& candidate,
 // take its place.
 Status Graph::mend_list(const VectorColumn& column, uint32_t at,
                         std::span<const uint32_t> instead) {
-  constexpr size_t kTried = 4;
+  constexpr size_t kTried = 8;
+  constexpr size_t kAdded = 2;
   const std::span<uint32_t> list = list_of(at);
   const auto end = std::find(list.begin(), list.end(), kNone);
-  const auto count = static_cast<size_t>(end - list.begin());
-  if (count == list.size()) return {};
+  auto count = static_cast<size_t>(end - list.begin());
+  const size_t most = std::min(list.size(), count + kAdded);
   std::vector<uint32_t> fresh;
   for (const uint32_t slot : instead) {
     if (slot == kNone) break;
@@ -301,12 +302,10 @@ Status Graph::mend_list(const VectorColumn& column, uint32_t at,
   std::vector<Found> scored;
   LOCI_RETURN_IF_ERROR(score_slots(column, at, fresh, scored));
   std::sort(scored.begin(), scored.end(), NearerFound());
-  for (size_t i = 0; i < std::min(kTried, scored.size()); ++i) {
+  for (size_t i = 0; i < std::min(kTried, scored.size()) && count < most; ++i) {
     bool hidden = false;
     LOCI_RETURN_IF_ERROR(occluded(column, scored[i], list.first(count), &hidden));
-    if (hidden) continue;
-    list[count] = scored[i].slot;
-    return {};
+    if (!hidden) list[count++] = scored[i].slot;
   }
   return {};
 }

@@ -53,6 +53,8 @@ Image::Impl::~Impl() = default;
 
 namespace {
 
+/// The first rows of a build, spread over all.
+constexpr size_t kFirstRows = 256;
 /// Rows that a build which is installed links at once; more of them are left to link_rows().
 constexpr size_t kLinkedAtInstall = 1024;
 
@@ -101,7 +103,11 @@ struct GraphBuild::Job {
   Status finish(const VectorColumn& data, Workers* workers);
 };
 
-// Rows spread over all come first: the walks of all others begin at them.
+// Rows spread over all come first, then the rows between them, and so on: what is linked early gets
+// the long links, and rows that follow one another are often of one kind, a whole cluster of which
+// nothing else would lead to. Within each round rows are linked as they follow one another, which
+// keeps what is looked at in the caches. On notes384, recall at ef 16: 0.995; with 256 rows spread
+// over all and then the others 0.984; rounds of 4, 8 and 16 times as many rows 0.994, 0.993, 0.993.
 Status GraphBuild::Job::start(const VectorColumn& data) {
   LOCI_RETURN_IF_ERROR(data.verify_codes());
   LOCI_ASSIGN_OR_RETURN(graph, Graph::create(data, options));
@@ -111,24 +117,22 @@ Status GraphBuild::Job::start(const VectorColumn& data) {
     return true;
   });
   total = slots.size();
-  const size_t first = std::min(Graph::kBatch, total);
-  const size_t held = std::min(kHeldOutRows, total / 10);
   order.reserve(total);
   std::vector<bool> taken(total);
-  for (size_t i = 0; i < first; ++i) {
-    const size_t at = i * total / first;
-    taken[at] = true;
-    order.push_back(slots[at]);
+  const auto take_spread = [&](size_t count, double shift, std::vector<uint32_t>& into) {
+    for (size_t i = 0; i < count; ++i) {
+      const auto at = static_cast<size_t>((static_cast<double>(i) + shift) *
+                                          static_cast<double>(total) / static_cast<double>(count));
+      if (taken[at]) continue;
+      taken[at] = true;
+      into.push_back(slots[at]);
+    }
+  };
+  take_spread(std::min(kHeldOutRows, total / 10), 0.5, held_out);
+  for (size_t count = std::min(kFirstRows, total); count < total; count *= 2) {
+    take_spread(count, 0, order);
   }
-  for (size_t i = 0; i < held; ++i) {
-    const size_t at = (2 * i + 1) * total / (2 * held);
-    if (taken[at]) continue;
-    taken[at] = true;
-    held_out.push_back(slots[at]);
-  }
-  for (size_t i = 0; i < total; ++i) {
-    if (!taken[i]) order.push_back(slots[i]);
-  }
+  take_spread(total, 0, order);
   return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 
 #include "base/c_edge.h"
 #include "base/strings.h"
@@ -68,6 +69,7 @@ size_t RowSlots::append(RowId row) noexcept {
   if (holes_.empty()) {
     rows_.push_back(row);
   } else {
+    std::pop_heap(holes_.begin(), holes_.end(), std::greater<>());
     holes_.pop_back();
     --hole_count_;
     rows_[slot] = row;
@@ -105,6 +107,7 @@ void RowSlots::vacate(size_t slot) noexcept {
   // A hole that is not listed for lack of memory stays empty until the image is loaded anew.
   [[maybe_unused]] const Status status = base::guarded([&]() -> Status {
     holes_.push_back(static_cast<uint32_t>(slot));
+    std::push_heap(holes_.begin(), holes_.end(), std::greater<>());
     return {};
   });
 }
@@ -113,7 +116,7 @@ Status RowSlots::assign(std::span<const RowId> rows) {
   rows_.assign(rows.begin(), rows.end());
   const size_t cells = std::bit_ceil(std::max<size_t>(16, rows.size() / 3 * 4 + 4));
   table_ = std::vector<uint32_t>(cells, kEmpty);
-  for (size_t slot = rows_.size(); slot-- > 0;) {  // the least hole is filled first
+  for (size_t slot = 0; slot < rows_.size(); ++slot) {  // ascending is a heap
     if (rows_[slot] != kNoRow) continue;
     holes_.push_back(static_cast<uint32_t>(slot));
     ++hole_count_;

@@ -22,7 +22,7 @@ class RowSlots {
   [[nodiscard]] bool has_holes() const noexcept { return hole_count_ != 0; }
   /// The slot that append() gives next.
   [[nodiscard]] size_t next_slot() const noexcept {
-    return holes_.empty() ? rows_.size() : holes_.back();
+    return holes_.empty() ? rows_.size() : holes_.front();
   }
   [[nodiscard]] RowId row(size_t slot) const noexcept { return rows_[slot]; }
   /// By slot; kNoRow is a hole.
@@ -54,7 +54,7 @@ class RowSlots {
   void take_from_table(size_t slot) noexcept;
 
   std::vector<RowId> rows_;
-  std::vector<uint32_t> holes_;  ///< to be filled, the last one first
+  std::vector<uint32_t> holes_;  ///< a heap, the least one in front: to be filled first
   size_t hole_count_ = 0;        ///< a hole may be missing in holes_ when memory was short
   std::vector<uint32_t> table_;  ///< open addressing: slots, kEmpty; a power of two cells
 };

@@ -41,6 +41,33 @@ TEST(RowSlotsTest, RandomAppendsAndRemovalsAgreeWithAMap) {
   }
 }
 
+TEST(RowSlotsTest, HolesAreFilledTheLeastFirst) {
+  RowSlots slots;
+  for (int64_t row = 0; row < 100; ++row) {
+    slots.reserve_one();
+    (void)slots.append(RowId{row});
+  }
+  for (const size_t slot : {70, 3, 42, 99}) slots.vacate(slot);
+  EXPECT_EQ(slots.size(), 96U);
+  EXPECT_EQ(slots.slots(), 100U);
+  EXPECT_FALSE(slots.find(RowId{42}).has_value());
+  ASSERT_TRUE(slots.check_invariants().ok());
+  RowSlots loaded;  // holes are known again by their rowid
+  ASSERT_TRUE(loaded.assign(slots.rows()).ok());
+  for (RowSlots* const filled : {&slots, &loaded}) {
+    int64_t row = 1000;
+    for (const size_t slot : {3, 42, 70, 99, 100}) {
+      filled->reserve_one();
+      EXPECT_EQ(filled->append(RowId{row}), slot);
+      EXPECT_EQ(filled->find(RowId{row}), slot);
+      ++row;
+    }
+    EXPECT_FALSE(filled->has_holes());
+    const Status status = filled->check_invariants();
+    EXPECT_TRUE(status.ok()) << status.to_string();
+  }
+}
+
 TEST(RowSlotsTest, FindsNothingWhenEmpty) {
   RowSlots slots;
   EXPECT_FALSE(slots.find(RowId{1}).has_value());
