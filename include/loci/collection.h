@@ -116,7 +116,7 @@ struct SearchRequest {
 /// What Collection::nearest is asked beside the queries; fields as in SearchRequest.
 struct NearestRequest {
   std::string_view column = {};  ///< vector column, borrowed for the call; empty: the first
-  size_t k = 10;            ///< at least 1
+  size_t k = 10;                 ///< at least 1
   double recall = 0.99;
   size_t ef = 0;
   bool exact = false;

@@ -100,9 +100,8 @@ Status GraphCare::build(SharedImage& shared, size_t column, std::string_view nam
     {
       const base::ReaderLock lock(shared.mu);
       if (!shared.image.has_value()) return replaced();
-      LOCI_RETURN_IF_ERROR(
-          graph->run(*shared.image, kBuildSlice * options_.threads)
-              .with_context(base::str_cat("graph of '", name, "'")));
+      LOCI_RETURN_IF_ERROR(graph->run(*shared.image, kBuildSlice * options_.threads)
+                               .with_context(base::str_cat("graph of '", name, "'")));
     }
     LOCI_RETURN_IF_ERROR(pause(name, graph->linked(), graph->total()));
   }

@@ -43,7 +43,7 @@ struct SharedImage {
   std::atomic<bool> wants_graphs{false};    ///< one is missing, or lacks many rows
   /// Monotonic time in ns; before it graphs are not asked for unasked.
   std::atomic<int64_t> graphs_not_before{0};
-  base::Mutex graphs_mu;                    ///< held by the thread that builds or completes them
+  base::Mutex graphs_mu;  ///< held by the thread that builds or completes them
   /// A snapshot is being written from the image: who finds newer rows scans them apart, as waiting
   /// for the writer would take too long.
   std::atomic<bool> being_written{false};
