@@ -72,9 +72,11 @@ class RecallTrial {
     const ScanQuery query = query_of(probe);
     TopK best(kNeighbors, query.max_distance);
     ScanOutcome outcome;
-    LOCI_ASSIGN_OR_RETURN([[maybe_unused]] const size_t seen,
-                          graph_scan({column_, graph_, query, all_, rowids_},
-                                     {.ef = ef, .through = false}, best, outcome));
+    const RowTest everything(all_);
+    LOCI_ASSIGN_OR_RETURN(
+        [[maybe_unused]] const size_t seen,
+        graph_scan({column_, graph_, query, everything, graph_.linked_count(), rowids_},
+                   {.ef = ef, .through = false}, best, outcome));
     probe.found = 0;
     for (const Neighbor& neighbor : std::move(best).take_sorted()) {
       if (neighbor.distance <= probe.limit) ++probe.found;

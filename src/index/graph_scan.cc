@@ -43,27 +43,12 @@ struct FineNode {
 struct Work {
   RankedQuery query;
   std::vector<FineNode> nodes;
-  std::vector<BlockMask> only;
 
   static Work& local() {
     thread_local Work work;
     return work;
   }
 };
-
-bool is_allowed(const AllowedRows& allowed, size_t slot) noexcept {
-  return allowed.all ||
-         (slot < allowed.slots && allowed.blocks[slot / kBlockRows].test(slot % kBlockRows));
-}
-
-/// Whether a node or one of its twins is allowed.
-bool any_allowed(const GraphScan& scan, uint32_t node) noexcept {
-  if (is_allowed(scan.allowed, node)) return true;
-  for (uint32_t at = scan.graph.next_twin(node); at != node; at = scan.graph.next_twin(at)) {
-    if (is_allowed(scan.allowed, at)) return true;
-  }
-  return false;
-}
 
 /// Asks for all that offering a node takes.
 void prefetch_row(const GraphScan& scan, size_t slot) noexcept {
@@ -142,7 +127,7 @@ size_t offer_ring(const GraphScan& scan, const ExactDistance& distance, uint32_t
   size_t offered = 0;
   uint32_t at = node;
   for (size_t steps = 0; steps < most; ++steps) {
-    if (is_allowed(scan.allowed, at)) {
+    if (scan.allowed(at)) {
       best.offer({.rowid = scan.rowids[at], .distance = at_distance});
       ++offered;
     }
@@ -152,42 +137,27 @@ size_t offer_ring(const GraphScan& scan, const ExactDistance& distance, uint32_t
   return offered;
 }
 
-/// The nodes of which a row is allowed.
-const std::vector<BlockMask>& nodes_allowed(const GraphScan& scan, std::vector<BlockMask>& only) {
-  const Graph& graph = scan.graph;
-  if (graph.linked_count() == graph.node_count()) return scan.allowed.blocks;
-  only = scan.allowed.blocks;
-  for (size_t b = 0; b < only.size(); ++b) {
-    BlockMask linked = graph.linked().block(b);
-    linked.intersect(scan.allowed.blocks[b]);
-    for (size_t w = 0; w < kBlockWords; ++w) {
-      for (uint64_t word = linked.words[w]; word != 0; word &= word - 1) {
-        const size_t slot = b * kBlockRows + w * 64 + static_cast<size_t>(std::countr_zero(word));
-        const size_t node = graph.node_of(slot);
-        only[node / kBlockRows].set(node % kBlockRows);
-      }
-    }
-  }
-  return only;
-}
-
 }  // namespace
 
 GraphWalk plan_walk(const GraphScan& scan, size_t wanted) noexcept {
   const auto rows = static_cast<double>(std::max<size_t>(1, scan.graph.linked_count()));
-  const auto passing = static_cast<double>(scan.allowed.count);
+  const auto passing = static_cast<double>(scan.allowed_count);
   const auto ef = static_cast<double>(wanted);
   // In units of a row scanned in a run; measured on notes384.
   constexpr double kScatteredRow = 4;
   constexpr double kGraphNode = 35;
   const double scan_cost = std::min(rows, kScatteredRow * passing);
   const double share = std::min(1.0, passing / rows);
-  if (scan.allowed.all || share >= 0.5) {
-    const double larger = ef / std::max(share, 1e-9);
+  if (scan.allowed.all() || share >= kWideFilter) {
+    // So that but one walk in a thousand has ef nodes that pass: of binomial chance, three
+    // deviations.
+    const double larger = (ef + 3 * std::sqrt(ef * (1 - share))) / std::max(share, kWideFilter);
     if (kGraphNode * larger >= scan_cost) return {};
     return {.ef = static_cast<size_t>(std::ceil(larger)), .through = false};
   }
-  if (2 * kGraphNode * ef >= scan_cost) return {};
+  // Of fewer a walk meets too few to go on from, and a scan of them takes as long.
+  constexpr double kNarrowFilter = 0.05;
+  if (share < kNarrowFilter || 2 * kGraphNode * ef >= scan_cost) return {};
   return {.ef = wanted, .through = true};
 }
 
@@ -196,13 +166,13 @@ Result<size_t> graph_scan(const GraphScan& scan, const GraphWalk& walk, TopK& be
   Work& work = Work::local();
   LOCI_RETURN_IF_ERROR(scan.graph.codes().prepare(scan.column, scan.query.vector, work.query));
   Traversal& traversal = Traversal::local();
-  const std::vector<BlockMask>* only = walk.through ? &nodes_allowed(scan, work.only) : nullptr;
+  const RowTest* const only = walk.through ? &scan.allowed : nullptr;
   traversal.run(scan.graph, scan.column, work.query.rank, {.ef = walk.ef, .only = only});
   outcome.visited += traversal.visited();
   outcome.scanned += traversal.visited();
   work.nodes.clear();
   for (const Found& found : traversal.found()) {
-    if (!scan.allowed.all && !any_allowed(scan, found.slot)) continue;
+    if (!scan.allowed.all() && !any_allowed(scan.graph, scan.allowed, found.slot)) continue;
     work.nodes.push_back({.score = found.score, .node = found.slot});
   }
   const size_t compared = pick(scan, work.query, work.nodes);

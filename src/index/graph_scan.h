@@ -7,6 +7,7 @@
 #include "index/exact_scan.h"
 #include "index/graph.h"
 #include "index/image.h"
+#include "index/row_test.h"
 #include "index/top_k.h"
 
 namespace loci::index {
@@ -15,10 +16,14 @@ namespace loci::index {
 struct GraphScan {
   const VectorColumn& column;
   const Graph& graph;
-  const ScanQuery& query;      ///< validated; k is not 0
-  const AllowedRows& allowed;  ///< rows that are not linked are passed over
+  const ScanQuery& query;    ///< validated; k is not 0
+  const RowTest& allowed;    ///< rows that are not linked are passed over
+  size_t allowed_count = 0;  ///< about so many rows
   std::span<const RowId> rowids;
 };
+
+/// From this share of the rows on that pass, a walk goes as without a filter, with a larger ef.
+inline constexpr double kWideFilter = 0.12;
 
 /// How a graph is searched under a filter.
 struct GraphWalk {

@@ -103,6 +103,7 @@ class Bed {
     }
     size_t found = 0;
     size_t wanted = 0;
+    const RowTest test(linked);
     for (size_t q = 0; q < queries; ++q) {
       const std::vector<float> vector = next();
       ScanQuery query;
@@ -112,7 +113,7 @@ class Bed {
       EXPECT_TRUE(exact_scan(column_, query, linked, rowids, exact).ok());
       TopK best(k, query.max_distance);
       ScanOutcome outcome;
-      const Result<size_t> seen = graph_scan({column_, *graph_, query, linked, rowids},
+      const Result<size_t> seen = graph_scan({column_, *graph_, query, test, linked.count, rowids},
                                              {.ef = ef, .through = false}, best, outcome);
       EXPECT_TRUE(seen.has_value());
       const std::vector<Neighbor> neighbors = std::move(best).take_sorted();

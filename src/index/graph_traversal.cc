@@ -20,8 +20,8 @@
 // The pool is a sorted array: ef is small, and what is inserted lands near its end.
 //
 // With a filter that few rows pass, nodes that do not pass are not kept and not scored: the lists
-// of such neighbours are read in their place, up to kRound nodes a step (ACORN-1, arXiv:2403.04871,
-// section 5.2).
+// of such neighbours are read in their place, as many nodes a step as a list has (ACORN-1,
+// arXiv:2403.04871, section 5.2).
 //
 // Tested by graph_test.cc.
 #include "index/graph_traversal.h"
@@ -44,10 +44,6 @@ constexpr size_t kDenseSlots = size_t{1} << 19;
 // Entries scored at once, against the best so far.
 constexpr size_t kEntryRound = 64;
 
-bool passes(const std::vector<BlockMask>& only, uint32_t slot) noexcept {
-  return only[slot / kBlockRows].test(slot % kBlockRows);
-}
-
 /// Whether the slot is seen for the first time.
 bool see(uint64_t* seen, uint32_t slot) noexcept {
   uint64_t& word = seen[slot / 64];
@@ -63,6 +59,17 @@ void prefetch_list(const Graph& graph, uint32_t slot) noexcept {
 }
 
 }  // namespace
+
+bool any_allowed(const Graph& graph, const RowTest& allowed, uint32_t node) noexcept {
+  constexpr size_t kAsked = 64;
+  uint32_t at = node;
+  for (size_t asked = 0; asked < kAsked; ++asked) {
+    if (allowed(at)) return true;
+    at = graph.next_twin(at);
+    if (at == node || at == Graph::kNone) break;
+  }
+  return false;
+}
 
 Traversal& Traversal::local() {
   thread_local Traversal traversal;
@@ -123,15 +130,15 @@ void Traversal::gather(const Graph& graph, uint32_t node) {
   round_ = count;
 }
 
-void Traversal::gather_through(const Graph& graph, uint32_t node,
-                               const std::vector<BlockMask>& only) {
+void Traversal::gather_through(const Graph& graph, uint32_t node, const RowTest& only) {
   round_ = 0;
+  const size_t most = graph.degree();
   std::array<uint32_t, kRound> stepped;  // NOLINT(*-member-init): filled as far as it is read
   size_t steps = 0;
   for (const uint32_t slot : graph.neighbors(node)) {
     if (slot == Graph::kNone) break;
     if (!see(seen_.data(), slot)) continue;
-    if (passes(only, slot)) {
+    if (any_allowed(graph, only, slot)) {
       slots_[round_++] = slot;
     } else {
       prefetch_list(graph, slot);
@@ -141,8 +148,8 @@ void Traversal::gather_through(const Graph& graph, uint32_t node,
   }
   for (size_t i = 0; i < steps; ++i) {
     for (const uint32_t slot : graph.neighbors(stepped[i])) {
-      if (slot == Graph::kNone || round_ == kRound) break;
-      if (!passes(only, slot)) continue;
+      if (slot == Graph::kNone || round_ >= most) break;
+      if (!any_allowed(graph, only, slot)) continue;
       slots_[round_] = slot;
       round_ += see(seen_.data(), slot) ? 1 : 0;
     }

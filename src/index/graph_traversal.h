@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "index/bits.h"
 #include "index/graph.h"
+#include "index/row_test.h"
 #include "simd/kernels.h"
 
 namespace loci::index {
@@ -16,10 +16,13 @@ namespace loci::index {
 /// How a graph is walked.
 struct Walk {
   size_t ef = 10;  ///< nodes kept, all of which are looked around
-  /// Not null: by block, the slots that are kept. Others are stepped over: their neighbours are
-  /// looked at in their place.
-  const std::vector<BlockMask>* only = nullptr;
+  /// Not null: the rows of which a node that is kept must have one. Others are stepped over: their
+  /// neighbours are looked at in their place.
+  const RowTest* only = nullptr;
 };
+
+/// Whether a row of the node's ring is allowed; of a long ring only the first are asked.
+[[nodiscard]] bool any_allowed(const Graph& graph, const RowTest& allowed, uint32_t node) noexcept;
 
 /// One walk after the other through graphs, best node first. Keeps its memory between walks.
 /// Threads: one each.
@@ -44,7 +47,7 @@ class Traversal {
   void enter(const Graph& graph, size_t stride, const simd::RankQuery& query);
   void note_touched(const uint32_t* slots, size_t count);
   void gather(const Graph& graph, uint32_t node);
-  void gather_through(const Graph& graph, uint32_t node, const std::vector<BlockMask>& only);
+  void gather_through(const Graph& graph, uint32_t node, const RowTest& only);
   void score_round(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query);
   void insert(const Graph& graph, size_t kept, const uint32_t* slots) noexcept;
   [[nodiscard]] float limit() const noexcept;

@@ -199,9 +199,14 @@ Result<ScanOutcome> Image::search(const ScanQuery& query) const {
   const VectorColumn& column = impl.columns[query.column];
   LOCI_RETURN_IF_ERROR(validate_query(column, query));
   const int64_t start_ns = base::monotonic_ns();
+  ScanOutcome outcome;
+  LOCI_ASSIGN_OR_RETURN(const bool done, impl.search_filtered(query, outcome));
+  if (done) {
+    outcome.scan_us = static_cast<double>(base::monotonic_ns() - start_ns) / 1e3;
+    return outcome;
+  }
   LOCI_ASSIGN_OR_RETURN(const AllowedRows allowed, impl.allowed_rows(query));
   const int64_t filtered_ns = base::monotonic_ns();
-  ScanOutcome outcome;
   outcome.passed_filter = allowed.count;
   LOCI_ASSIGN_OR_RETURN(const bool answered, impl.search_graph(query, allowed, outcome));
   if (!answered) {

@@ -73,8 +73,9 @@ enum class ScanPlan : uint8_t {
 struct ScanOutcome {
   std::vector<Neighbor> neighbors;  ///< nearest first, ties by rowid
   size_t passed_filter = 0;
-  size_t scanned = 0;   ///< codes compared
-  size_t reranked = 0;  ///< full vectors compared
+  bool passed_is_estimate = false;  ///< the filter was only evaluated where the graph went
+  size_t scanned = 0;               ///< codes compared
+  size_t reranked = 0;              ///< full vectors compared
   double filter_us = 0;
   double scan_us = 0;
   ScanPlan plan = ScanPlan::kExactScan;

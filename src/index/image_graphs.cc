@@ -25,6 +25,8 @@
 #include "index/graph_recall.h"
 #include "index/graph_scan.h"
 #include "index/image_impl.h"
+#include "index/predicate_eval.h"
+#include "index/row_test.h"
 #include "index/top_k.h"
 #include "index/workers.h"
 
@@ -337,45 +339,94 @@ void Image::Impl::link(size_t column, size_t slot) noexcept {
       base::guarded([&] { return of.graph->insert(columns[column], {&number, 1}, nullptr); });
 }
 
+/// Rows that a search in a graph may return.
+struct Image::Impl::Rows {
+  const RowTest& test;
+  size_t count = 0;  ///< about
+  bool all = false;
+};
+
 namespace {
 
 /// The allowed rows with a vector that the graph does not have.
-AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph,
-                          const AllowedRows& allowed) {
+AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph, const RowTest& allowed,
+                          size_t slots) {
   AllowedRows tail;
-  tail.slots = allowed.slots;
+  tail.slots = slots;
   if (column.present().count() == graph.linked_count()) return tail;
-  tail.blocks.resize(block_count(allowed.slots));
-  for (size_t b = 0; b < tail.blocks.size(); ++b) {
-    BlockMask& mask = tail.blocks[b];
-    mask = column.present().block(b);
-    mask.subtract(graph.linked().block(b));
-    if (!allowed.all) mask.intersect(allowed.blocks[b]);
-    tail.count += mask.count();
-  }
+  tail.blocks.resize(block_count(slots));
+  for_unlinked(column, graph, [&](uint32_t slot) {
+    if (!allowed(slot)) return true;
+    tail.blocks[slot / kBlockRows].set(slot % kBlockRows);
+    ++tail.count;
+    return true;
+  });
   return tail;
+}
+
+/// Whether a query may be answered by a graph at all.
+bool asks_for_less(const ScanQuery& query) noexcept {
+  return !query.exact && query.k != 0 && (query.ef != 0 || (query.recall > 0 && query.recall < 1));
 }
 
 }  // namespace
 
 Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows& allowed,
                                        ScanOutcome& outcome) const {
-  const bool asked =
-      !query.exact && query.k != 0 && (query.ef != 0 || (query.recall > 0 && query.recall < 1));
-  if (!asked || graphs == nullptr) return false;
+  if (!asks_for_less(query) || graphs == nullptr) return false;
+  const RowTest test(allowed);
+  return search_rows(query, {.test = test, .count = allowed.count, .all = allowed.all}, outcome);
+}
+
+// The filter costs a nanosecond a row when it is evaluated for all, five times what a walk takes on
+// notes384. Where many of some sampled rows pass, it is evaluated only for what the walk finds.
+// Where fewer do, a walk asks for so many rows that it is faster to know all before. If it gives
+// less than k rows, all begins anew.
+Result<bool> Image::Impl::search_filtered(const ScanQuery& query, ScanOutcome& outcome) const {
+  constexpr size_t kSampled = 128;
+  constexpr auto kEnoughPass = static_cast<size_t>(kWideFilter * kSampled);
+  if (query.filter == nullptr || graphs == nullptr || !asks_for_less(query)) return false;
+  if (!graphs->columns[query.column].graph.has_value()) return false;
+  LOCI_ASSIGN_OR_RETURN(const BoundPredicate filter,
+                        BoundPredicate::bind(*query.filter, fields, slots));
+  std::vector<uint32_t> hidden;
+  for (const RowId row : query.hidden) {
+    if (const auto slot = slots.find(row)) hidden.push_back(static_cast<uint32_t>(*slot));
+  }
+  std::sort(hidden.begin(), hidden.end());
+  const bool skip_archived = !query.include_archived && archived.count() != 0;
+  const RowTest test({.filter = &filter,
+                      .present = &columns[query.column].present(),
+                      .archived = skip_archived ? &archived : nullptr,
+                      .hidden = hidden},
+                     slots.slots());
+  size_t passing = 0;
+  for (size_t i = 0; i < kSampled; ++i) passing += test(i * slots.slots() / kSampled) ? 1 : 0;
+  if (passing < kEnoughPass) return false;
+  outcome.passed_filter = passing * slots.slots() / kSampled;
+  outcome.passed_is_estimate = true;
+  LOCI_ASSIGN_OR_RETURN(
+      const bool answered,
+      search_rows(query, {.test = test, .count = outcome.passed_filter, .all = false}, outcome));
+  if (!answered) outcome = {};
+  return answered;
+}
+
+Result<bool> Image::Impl::search_rows(const ScanQuery& query, const Rows& rows,
+                                      ScanOutcome& outcome) const {
   const std::optional<Graph>& graph = graphs->columns[query.column].graph;
-  if (!graph.has_value() || graph->node_count() == 0 || allowed.count <= query.k) return false;
+  if (!graph.has_value() || graph->node_count() == 0 || rows.count <= query.k) return false;
   const size_t ef = query.ef != 0 ? query.ef : ef_for(graph->recall(), query.recall, query.k);
   if (ef == 0) return false;
   const VectorColumn& column = columns[query.column];
-  const GraphScan scan = {column, *graph, query, allowed, slots.rows()};
+  const GraphScan scan = {column, *graph, query, rows.test, rows.count, slots.rows()};
   const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
   if (walk.ef == 0) {
-    outcome.plan = allowed.all ? ScanPlan::kExactScan : ScanPlan::kPassingRows;
+    outcome.plan = rows.all ? ScanPlan::kExactScan : ScanPlan::kPassingRows;
     return false;
   }
-  const AllowedRows tail = unlinked_rows(column, *graph, allowed);
-  if (tail.count > allowed.count / 2) return false;
+  const AllowedRows tail = unlinked_rows(column, *graph, rows.test, slots.slots());
+  if (tail.count > rows.count / 2) return false;
   LOCI_RETURN_IF_ERROR(column.verify_codes());
   TopK best(query.k, query.max_distance);
   ScanOutcome found;
@@ -391,6 +442,7 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows
     found.plan = ScanPlan::kGraphAndTail;
   }
   found.passed_filter = outcome.passed_filter;
+  found.passed_is_estimate = outcome.passed_is_estimate;
   found.ef = walk.ef;
   found.tail = tail.count;
   found.neighbors = std::move(best).take_sorted();

@@ -48,6 +48,11 @@ struct Image::Impl {
   /// Answers the query by the graph of its column; false: that must be left to the exact scan.
   [[nodiscard]] Result<bool> search_graph(const ScanQuery& query, const AllowedRows& allowed,
                                           ScanOutcome& outcome) const;
+  /// The same without evaluating the filter for all rows before.
+  [[nodiscard]] Result<bool> search_filtered(const ScanQuery& query, ScanOutcome& outcome) const;
+  struct Rows;
+  [[nodiscard]] Result<bool> search_rows(const ScanQuery& query, const Rows& rows,
+                                         ScanOutcome& outcome) const;
   Status save_graphs(SnapshotWriter& out) const;
   Status load_graphs(SnapshotFile& from);
   [[nodiscard]] size_t graph_bytes() const noexcept;

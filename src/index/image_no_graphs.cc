@@ -51,6 +51,10 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& /*query*/, const Allowed
                                        ScanOutcome& /*outcome*/) const {
   return false;
 }
+Result<bool> Image::Impl::search_filtered(const ScanQuery& /*query*/,
+                                          ScanOutcome& /*outcome*/) const {
+  return false;
+}
 Status Image::Impl::save_graphs(SnapshotWriter& /*out*/) const { return {}; }
 Status Image::Impl::load_graphs(SnapshotFile& /*from*/) { return {}; }
 size_t Image::Impl::graph_bytes() const noexcept { return 0; }

@@ -453,6 +453,54 @@ void BoundPredicate::evaluate(const Node& node, size_t block, Truth& out) {
   out.no.subtract(nulls);
 }
 
+// Whether a test of one column is met by a value that is there.
+bool BoundPredicate::is_met(const Node& node, size_t slot) noexcept {
+  switch (node.test) {
+    case Node::Test::kInts: {
+      const int64_t x = node.column->integers()[slot];
+      return node.ints.empty() ? x >= node.int_low && x <= node.int_high
+                               : std::binary_search(node.ints.begin(), node.ints.end(), x);
+    }
+    case Node::Test::kReals: {
+      const double x = node.column->reals()[slot];
+      return node.reals.empty() ? x >= node.real_low && x <= node.real_high
+                                : std::binary_search(node.reals.begin(), node.reals.end(), x);
+    }
+    case Node::Test::kCodes:
+      return node.codes[node.column->codes()[slot]] != 0;
+    default:
+      return false;
+  }
+}
+
+// The same as evaluate(), for one row. And is the least of its parts, or the greatest.
+int BoundPredicate::truth_of(const Node& node, size_t slot) noexcept {
+  switch (node.test) {
+    case Node::Test::kAnd:
+    case Node::Test::kOr: {
+      const bool all = node.test == Node::Test::kAnd;
+      int truth = all ? 1 : -1;
+      for (const Node& child : node.children) {
+        const int of_child = truth_of(child, slot);
+        truth = all ? std::min(truth, of_child) : std::max(truth, of_child);
+      }
+      return truth;
+    }
+    case Node::Test::kNot:
+      return -truth_of(node.children[0], slot);
+    case Node::Test::kIsNull:
+      return node.column->nulls().test(slot) ? 1 : -1;
+    case Node::Test::kBits:
+      return node.bits[slot / kBlockRows].test(slot % kBlockRows) ? 1 : -1;
+    default:
+      break;
+  }
+  if (node.column->nulls().test(slot)) return 0;
+  if (is_met(node, slot)) return node.negated ? -1 : 1;
+  if (node.otherwise_unknown) return 0;
+  return node.negated ? 1 : -1;
+}
+
 BlockMask BoundPredicate::passing(size_t block) const {
   Truth truth;
   evaluate(root_, block, truth);

@@ -22,6 +22,8 @@ class BoundPredicate {
   static Result<BoundPredicate> bind(const Predicate& predicate,
                                      std::span<const FieldColumn> columns, const RowSlots& rows);
 
+  /// Whether the predicate is true for the row of one slot: some nanoseconds a leaf.
+  [[nodiscard]] bool passes(size_t slot) const noexcept { return truth_of(root_, slot) > 0; }
   /// The rows of `block` for which the predicate is true; bits past the last slot are unspecified.
   [[nodiscard]] BlockMask passing(size_t block) const;
 
@@ -51,6 +53,9 @@ class BoundPredicate {
   };
   class Binder;
 
+  /// 1: true, 0: unknown, -1: false.
+  static int truth_of(const Node& node, size_t slot) noexcept;
+  [[nodiscard]] static bool is_met(const Node& node, size_t slot) noexcept;
   static void evaluate(const Node& node, size_t block, Truth& out);
   static void evaluate_children(const Node& node, size_t block, Truth& out);
 

@@ -152,6 +152,7 @@ void expect_agrees(const Table& table, const Predicate& predicate) {
   ASSERT_TRUE(bound.has_value()) << bound.error().to_string();
   for (size_t slot = 0; slot < table.rows.size(); ++slot) {
     const bool passes = bound->passing(slot / kBlockRows).test(slot % kBlockRows);
+    EXPECT_EQ(bound->passes(slot), passes) << "slot " << slot;
     const Truth truth = truth_of(predicate, table.rows[slot], table.slots.row(slot));
     ASSERT_EQ(passes, truth == Truth(true)) << "slot " << slot;
   }

@@ -130,6 +130,7 @@ void RankCodes::fit_center(const VectorColumn& column) {
   }
   if (sampled.empty()) return;
   std::vector<double> norms;
+  norms.reserve(sampled.size());
   for (const Sampled& row : sampled) norms.push_back(row.norm2);
   const auto middle = norms.begin() + static_cast<ptrdiff_t>(norms.size() / 2);
   std::nth_element(norms.begin(), middle, norms.end());
