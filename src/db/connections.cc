@@ -84,7 +84,7 @@ void Connections::keep_reader(std::unique_ptr<sqlite::Connection> reader) {
   sqlite::Connection* none = nullptr;
   if (own_place().reader.compare_exchange_strong(none, reader.get(), std::memory_order_release,
                                                  std::memory_order_relaxed)) {
-    static_cast<void>(reader.release());
+    [[maybe_unused]] const sqlite::Connection* const kept = reader.release();
     return;
   }
   const base::MutexLock lock(readers_mu_);

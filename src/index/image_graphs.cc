@@ -9,8 +9,8 @@
 // anyway when some rows have none; images without graphs stay dense.
 //
 // A build beside searches works on a graph of its own. The image notes every slot that is changed
-// meanwhile (Pending::edits); the build takes them in at its next call, the last ones when it is
-// installed.
+// meanwhile (PendingBuild::edits); the build takes them in at its next call, the last ones when it
+// is installed.
 //
 // Tested by image_graph_test.cc.
 #include <algorithm>
@@ -32,15 +32,16 @@
 
 namespace loci::index {
 
+/// A build that was begun.
+struct PendingBuild {
+  uint64_t number = 0;
+  std::vector<uint32_t> edits;  ///< slots changed since, in order
+};
+
 struct ImageGraphs {
-  /// A build that was begun.
-  struct Pending {
-    uint64_t number = 0;
-    std::vector<uint32_t> edits;  ///< slots changed since, in order
-  };
   struct OfColumn {
     std::optional<Graph> graph;
-    std::optional<Pending> pending;
+    std::optional<PendingBuild> pending;
   };
 
   explicit ImageGraphs(size_t column_count) : columns(column_count) {}

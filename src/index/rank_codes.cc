@@ -129,9 +129,9 @@ void RankCodes::fit_center(const VectorColumn& column) {
         {slot, scale * scale * simd::kernels().dot_f32(vector, vector, column.dim())});
   }
   if (sampled.empty()) return;
-  std::vector<double> norms;
-  norms.reserve(sampled.size());
-  for (const Sampled& row : sampled) norms.push_back(row.norm2);
+  std::vector<double> norms(sampled.size());
+  std::transform(sampled.begin(), sampled.end(), norms.begin(),
+                 [](const Sampled& row) { return row.norm2; });
   const auto middle = norms.begin() + static_cast<ptrdiff_t>(norms.size() / 2);
   std::nth_element(norms.begin(), middle, norms.end());
   std::vector<double> sum(column.dim());

@@ -167,7 +167,7 @@ void round_to_units(const double* x, size_t dim, double unit, int16_t* out,
 }
 
 /// A register of floats.
-constexpr size_t kWideLanes = 2 * LOCI_CODING_LANES;
+constexpr size_t kWideLanes = size_t{2} * LOCI_CODING_LANES;
 using WideFloats = float __attribute__((vector_size(kWideLanes * sizeof(float))));
 using WideIntegers = int32_t __attribute__((vector_size(kWideLanes * sizeof(int32_t))));
 using WideBytes = int8_t __attribute__((vector_size(kWideLanes)));
