@@ -10,7 +10,7 @@
 //
 // Between two measured ef the share that is missed is taken to fall by a constant factor.
 //
-// Tested by graph_recall_test.cc, and on real data and real queries by graph_data_test.cc.
+// Tested by image_graph_test.cc, and on real data and real queries by graph_data_test.cc.
 #include "index/graph_recall.h"
 
 #include <algorithm>

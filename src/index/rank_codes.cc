@@ -21,7 +21,7 @@
 // A row that is not to be found has an infinite shift: its score is infinite or not a number, and
 // rank_u4 keeps neither. So the inner loop has no test for it.
 //
-// Tested by rank_codes_test.cc.
+// Tested by graph_test.cc.
 #include "index/rank_codes.h"
 
 #include <algorithm>
