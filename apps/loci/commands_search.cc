@@ -127,6 +127,7 @@ void put_explain_json(const Explain& e, size_t hits) {
       .integer("hits", static_cast<int64_t>(hits))
       .integer("rows", static_cast<int64_t>(e.rows))
       .integer("passed_filter", static_cast<int64_t>(e.passed_filter))
+      .boolean("passed_is_estimate", e.passed_is_estimate)
       .integer("scanned", static_cast<int64_t>(e.scanned))
       .integer("ef", static_cast<int64_t>(e.ef))
       .integer("tail", static_cast<int64_t>(e.tail))
@@ -147,9 +148,10 @@ void put_explain(const Explain& e, size_t hits) {
   put("why       " + e.reason + "\n");
   if (!e.degraded.empty()) put("degraded  " + e.degraded + "\n");
   put("image     " + std::to_string(e.rows) + " rows, " + e.snapshot + ", SIMD " + e.simd + "\n");
-  put("work      " + std::to_string(e.passed_filter) + " rows passed the filter, " +
-      std::to_string(e.scanned) + " codes compared, " + std::to_string(e.reranked) +
-      " re-ranked by full vectors, " + std::to_string(hits) + " hits\n");
+  put("work      " + std::string(e.passed_is_estimate ? "about " : "") +
+      std::to_string(e.passed_filter) + " rows passed the filter, " + std::to_string(e.scanned) +
+      " codes compared, " + std::to_string(e.reranked) + " re-ranked by full vectors, " +
+      std::to_string(hits) + " hits\n");
   if (e.ef > 0) {
     put("graph     ef " + std::to_string(e.ef) + ", " + std::to_string(e.tail) +
         " new rows scanned beside it\n");

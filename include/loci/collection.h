@@ -143,17 +143,18 @@ struct Hit {
 struct Explain {
   /// "exact scan", "graph", "graph + scan of new rows", "text", "hybrid: graph + text"
   std::string plan;
-  std::string reason;        ///< why this plan
-  std::string degraded;      ///< not empty when a mode could not be served in full, and why
-  std::string snapshot;      ///< where the image came from: "file", "inline", "memory"
-  std::string simd;          ///< tier in use
-  size_t rows = 0;           ///< rows in the image
-  size_t passed_filter = 0;  ///< rows that the filter let through
-  size_t scanned = 0;        ///< codes compared, those of the graph too
-  size_t ef = 0;             ///< candidates that the search of the graph kept; 0: no graph was used
-  size_t tail = 0;           ///< rows scanned because the graph does not have them yet
-  size_t reranked = 0;       ///< full vectors compared
-  size_t pending = 0;        ///< rows whose text awaits a vector
+  std::string reason;               ///< why this plan
+  std::string degraded;             ///< not empty when a mode could not be served in full, and why
+  std::string snapshot;             ///< where the image came from: "file", "inline", "memory"
+  std::string simd;                 ///< tier in use
+  size_t rows = 0;                  ///< rows in the image
+  size_t passed_filter = 0;         ///< rows that the filter let through
+  bool passed_is_estimate = false;  ///< a graph was walked, and the filter asked only on its way
+  size_t scanned = 0;               ///< codes compared, those of the graph too
+  size_t ef = 0;        ///< candidates that the search of the graph kept; 0: no graph was used
+  size_t tail = 0;      ///< rows scanned because the graph does not have them yet
+  size_t reranked = 0;  ///< full vectors compared
+  size_t pending = 0;   ///< rows whose text awaits a vector
   double refresh_us = 0, filter_us = 0, scan_us = 0, text_us = 0, fetch_us = 0, total_us = 0;
 };
 

@@ -279,6 +279,7 @@ Result<bool> Search::run_vector() {
   explain.tail = outcome.tail;
   explain.rows = view->rows();
   explain.passed_filter = outcome.passed_filter;
+  explain.passed_is_estimate = outcome.passed_is_estimate;
   explain.scanned = outcome.scanned;
   explain.reranked = outcome.reranked;
   explain.filter_us = outcome.filter_us;
