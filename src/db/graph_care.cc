@@ -6,7 +6,7 @@
 // completing one does for a few rows at a time: kLinkSlice rows are some 0.7 ms at 384 dimensions,
 // which is what a search may have to wait.
 //
-// Tested by graph_care_test.cc, tests/graph_test.cc.
+// Tested by tests/graph_test.cc.
 #include "db/graph_care.h"
 
 #include <optional>

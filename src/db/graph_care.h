@@ -3,7 +3,6 @@
 // When the graphs of a shared image are built and completed, and how beside searches.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <functional>
 

@@ -3,7 +3,7 @@
 // Parts are handed out one by one by a counter, so that a thread that is held up holds up nobody.
 // A thread without work looks for it some microseconds long before it sleeps: parts of graph
 // building follow each other at once, and waking a thread takes as long as several of them. Tested
-// by graph_test.cc, and under the thread sanitizer by graph_test.cc.
+// by graph_test.cc, under the thread sanitizer too.
 #include "index/workers.h"
 
 #include <atomic>
