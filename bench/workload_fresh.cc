@@ -19,8 +19,9 @@ namespace {
 
 constexpr int kChecks = 200000;
 constexpr int kForeignCommits = 2000;
-constexpr int kThreadRounds = 3;
-constexpr std::chrono::milliseconds kThreadTime(1500);
+constexpr int kThreadRounds = 15;
+constexpr std::chrono::milliseconds kThreadTime(400);
+constexpr std::chrono::milliseconds kWarmUp(3000);  // a graph of 10,000 rows is built meanwhile
 
 /// Microseconds per call of `check`, which tells whether it found what it should.
 template <typename Check>
@@ -108,7 +109,8 @@ Result<Latency> plain_after_foreign_commit(const std::string& path) {
 }
 
 /// Searches a second by `count` threads.
-double searches_per_second(const Collection& docs, const Dataset& data, size_t count) {
+double searches_per_second(const Collection& docs, const Dataset& data, size_t count,
+                           std::chrono::milliseconds time = kThreadTime) {
   std::atomic<int64_t> done{0};
   std::atomic<bool> stop{false};
   const auto ask = [&](size_t thread) {
@@ -122,7 +124,7 @@ double searches_per_second(const Collection& docs, const Dataset& data, size_t c
   const Stopwatch watch;
   std::vector<std::thread> threads;
   for (size_t i = 0; i < count; ++i) threads.emplace_back(ask, i);
-  std::this_thread::sleep_for(kThreadTime);
+  std::this_thread::sleep_for(time);
   stop = true;
   for (std::thread& thread : threads) thread.join();
   return static_cast<double>(done) / watch.us() * 1e6;
@@ -146,6 +148,7 @@ Status measure_threads(const Options& options, size_t rows, Report& report) {
   std::vector<double> two;
   std::vector<double> ratios;
   std::vector<double> plain;
+  searches_per_second(docs, data, 1, kWarmUp);
   for (int round = 0; round < kThreadRounds; ++round) {
     one.push_back(searches_per_second(docs, data, 1));
     two.push_back(searches_per_second(docs, data, 2));
