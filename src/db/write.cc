@@ -132,7 +132,7 @@ Result<RowId> write_group(sqlite::Connection& connection, const store::Source& s
   const bool all_at_once = std::none_of(group.begin(), group.end(), [&](const Record& record) {
     return embeds_later(record, source.spec, on_conflict);
   });
-  if (all_at_once && group.size() >= store::kMinBatchRows) {
+  if (all_at_once && store::batch_pays(connection, group.size())) {
     LOCI_ASSIGN_OR_RETURN(const std::optional<RowId> last,
                           store::put_batch(connection, source, group, on_conflict));
     if (last.has_value()) {

@@ -261,6 +261,7 @@ Result<Statement> Connection::cached(std::string_view sql) {
   auto& statements = impl_->statements;
   const auto found = statements.find(sql);
   if (found != statements.end() && !found->second.busy) {
+    impl_->note_use(found->second);
     return Statement(this, found->second.stmt.get(), &found->second.busy);
   }
   if (found != statements.end() || statements.size() >= kMaxCachedStatements) return prepare(sql);
@@ -268,7 +269,16 @@ Result<Statement> Connection::cached(std::string_view sql) {
                         prepare_handle(*this, sql, SQLITE_PREPARE_PERSISTENT));
   CachedStatement& entry = statements[std::string(sql)];
   entry.stmt = std::move(handle);
+  impl_->note_use(entry);
   return Statement(this, entry.stmt.get(), &entry.busy);
+}
+
+size_t Connection::statements_at_stake() const noexcept { return impl_->used_since_switched; }
+
+void Connection::switch_triggers(bool on) noexcept {
+  sqlite3_db_config(handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, on ? 1 : 0, nullptr);
+  ++impl_->trigger_switches;
+  impl_->used_since_switched = 0;
 }
 
 Result<Statement> Connection::prepare(std::string_view sql) {
@@ -331,10 +341,10 @@ NoWait::NoWait(Connection& connection) noexcept
 NoWait::~NoWait() { connection_.impl_->busy.timeout_ms = timeout_ms_; }
 
 TriggersOff::TriggersOff(Connection& connection) noexcept : connection_(connection) {
-  sqlite3_db_config(connection.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  connection.switch_triggers(false);
 }
 TriggersOff::~TriggersOff() {
-  sqlite3_db_config(connection_.handle(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, nullptr);
+  connection_.switch_triggers(true);
 }
 
 MappedReads::MappedReads(Connection& connection) noexcept : connection_(connection) {

@@ -113,6 +113,9 @@ class Connection {
   /// for texts that recur. A cached statement in use is never handed out twice: a second one is
   /// prepared then.
   Result<Statement> cached(std::string_view sql);
+  /// Cached statements that were used since triggers were last switched: as many as TriggersOff
+  /// makes SQLite prepare anew.
+  [[nodiscard]] size_t statements_at_stake() const noexcept;
   /// Prepares for one use.
   Result<Statement> prepare(std::string_view sql);
   /// Runs statements without parameters; drops rows.
@@ -145,6 +148,8 @@ class Connection {
   friend class NoWait;
   friend class Statement;
   friend class Transaction;
+  friend class TriggersOff;
+  void switch_triggers(bool on) noexcept;
   static Result<std::unique_ptr<Connection>> open_with(const std::string& name, int flags,
                                                        const std::string& path,
                                                        const OpenOptions& options);

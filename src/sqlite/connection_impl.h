@@ -34,6 +34,7 @@ struct TextHash {
 struct CachedStatement {
   StatementHandle stmt;
   bool busy = false;
+  uint64_t used_in = 0;  ///< the Connection::Impl::trigger_switches of its last use
 };
 
 /// How long to wait for a lock, and since when.
@@ -44,6 +45,12 @@ struct BusyWait {
 };
 
 struct Connection::Impl {
+  void note_use(CachedStatement& statement) noexcept {
+    if (statement.used_in == trigger_switches) return;
+    statement.used_in = trigger_switches;
+    ++used_since_switched;
+  }
+
   BusyWait busy;  // these two outlive db, which uses them while it closes
   WalCare wal;
   DatabaseHandle db;  // closed after the statements are gone: declared before them
@@ -60,6 +67,8 @@ struct Connection::Impl {
   /// An error after which FTS5's memory of the index may be wrong: see transaction.cc.
   bool spoiled = false;
   bool value_lost = false;  ///< see Connection::values_whole
+  uint64_t trigger_switches = 1;   ///< how often triggers were switched, and one
+  size_t used_since_switched = 0;  ///< cached statements
   /// By text. Nodes do not move, so a Statement may point at `busy`.
   std::unordered_map<std::string, CachedStatement, TextHash, std::equal_to<>> statements;
 };

@@ -219,6 +219,25 @@ TEST(ConnectionTest, CachedStatementInUseIsNotGivenTwice) {
   EXPECT_EQ(outer.column_int(0), 2) << "the inner use left the outer one alone";
 }
 
+TEST(ConnectionTest, StatementsAtStakeAreThoseUsedSinceTriggersWereSwitched) {
+  const auto connection = open(":memory:");
+  const size_t before = connection->statements_at_stake();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(connection->cached("VALUES(1)").value().run().ok());
+    ASSERT_TRUE(connection->cached("VALUES(2)").value().run().ok());
+  }
+  EXPECT_EQ(connection->statements_at_stake(), before + 2);
+  {
+    const TriggersOff quiet(*connection);
+    EXPECT_EQ(connection->statements_at_stake(), 0U);
+    ASSERT_TRUE(connection->cached("VALUES(3)").value().run().ok());
+    EXPECT_EQ(connection->statements_at_stake(), 1U);
+  }
+  EXPECT_EQ(connection->statements_at_stake(), 0U);
+  ASSERT_TRUE(connection->cached("VALUES(1)").value().run().ok());
+  EXPECT_EQ(connection->statements_at_stake(), 1U);
+}
+
 TEST(ConnectionTest, StatementForgetsItsBindingsAndResetsAfterFailure) {
   const auto connection = open(":memory:");
   ASSERT_TRUE(connection->exec("CREATE TABLE t(a PRIMARY KEY) WITHOUT ROWID").ok());

@@ -41,8 +41,11 @@ struct WriteResult {
 
 Result<WriteResult> put_row(sqlite::Connection& connection, const Source& source,
                             const Record& record, OnConflict on_conflict);
-/// put_batch() pays from this many rows on.
+/// put_batch() pays from this many rows on where nothing else is done.
 inline constexpr size_t kMinBatchRows = 32;
+/// Whether put_batch() of so many rows pays: the statements that `connection` has in use will be
+/// prepared anew (docs/design/batched-inserts.md).
+[[nodiscard]] bool batch_pays(const sqlite::Connection& connection, size_t rows) noexcept;
 /// How many rows put_batch() is best given at a time.
 inline constexpr size_t kBatchRows = 1024;
 /// put_row() of many new rows at once, about twice as fast.

@@ -234,6 +234,21 @@ TEST(RowsBatchTest, AConflictClauseOfTheTableDisplacesNothing) {
   EXPECT_EQ(many.state(), before);
 }
 
+// Switching triggers off makes SQLite prepare every statement in use anew: among other work a batch
+// of few rows would cost more than it saves.
+TEST(RowsBatchTest, FewRowsAreNoBatchAmongOtherStatements) {
+  Fixture many(Shape{});
+  sqlite::Connection& connection = *many.connection;
+  ASSERT_TRUE(many.put_all(make_records(Shape{}, kMinBatchRows, 1)).has_value());
+  EXPECT_FALSE(batch_pays(connection, kMinBatchRows - 1));
+  EXPECT_TRUE(batch_pays(connection, kMinBatchRows)) << "one batch after the other";
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_OK(sqlite::run(connection, base::str_cat("SELECT ", i)));
+  }
+  EXPECT_FALSE(batch_pays(connection, kMinBatchRows));
+  EXPECT_TRUE(batch_pays(connection, kBatchRows));
+}
+
 TEST(RowsBatchTest, AVectorLeftUnderANewRowidIsForgotten) {
   const Shape shape;
   Fixture many(shape);

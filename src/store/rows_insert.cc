@@ -373,6 +373,15 @@ Result<RowId> insert_row(Connection& connection, const Source& source, const Rec
   return row;
 }
 
+bool batch_pays(const Connection& connection, size_t rows) noexcept {
+  // Statements that every batch has, and what preparing another one costs in rows: one with the
+  // programs of triggers 0.3 to 0.8 ms, another 0.1 ms; a row of a batch saves 10 to 25 us.
+  constexpr size_t kOfABatch = 12;
+  constexpr size_t kRowsOfStatement = 16;
+  const size_t used = connection.statements_at_stake();
+  return rows >= kMinBatchRows + kRowsOfStatement * (used - std::min(used, kOfABatch));
+}
+
 Result<std::optional<RowId>> insert_batch(Connection& connection, const Source& source,
                                           std::span<const Record> records) {
   const std::optional<RowId> one_by_one;

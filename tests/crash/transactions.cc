@@ -24,7 +24,8 @@ constexpr size_t kSlots = 120;
 constexpr size_t kBulkSlots = 24;
 constexpr int64_t kRowsOfWorker = 1'000'000'000'000;
 constexpr int64_t kBatchBase = 1'000'000;
-constexpr int64_t kBatchStride = 100;
+constexpr int64_t kBatchStride = 1000;
+constexpr int64_t kLargeBatch = 600;  // written together whatever else was done (store::batch_pays)
 constexpr int64_t kBatchLife = 12;  // transactions until a batch may go
 
 int64_t slot_rowid(int worker, size_t slot) {
@@ -94,7 +95,9 @@ Operation Maker::batch() {
   Operation operation;
   operation.kind = Kind::kInsert;
   const int64_t room = kBatchStride - batch_rows_;
-  const int64_t count = std::min<int64_t>(room, 32 + static_cast<int64_t>(random_.below(33)));
+  const bool large = !steady() && random_.one_in(4);
+  const int64_t wanted = large ? kLargeBatch : 32 + static_cast<int64_t>(random_.below(33));
+  const int64_t count = std::min(room, wanted);
   for (int64_t i = 0; i < count; ++i, ++batch_rows_) {
     Record record = random_record(random_);
     record.rowid = RowId{batch_rowid(stream_.worker, number_) + batch_rows_};

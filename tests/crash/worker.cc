@@ -283,6 +283,12 @@ Result<Workload> parse_workload(const std::string& name) {
   return Status::invalid_argument("unknown workload " + name);
 }
 
+/// So few that graphs are built and completed, and killed at it, unless LOCI_TEST_GRAPH_ROWS is set.
+size_t graph_rows() {
+  const char* text = std::getenv("LOCI_TEST_GRAPH_ROWS");  // NOLINT(concurrency-mt-unsafe): at start
+  return text == nullptr ? 100 : std::stoull(text);
+}
+
 Status run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 2) return Status::invalid_argument("usage: see worker.cc");
   const std::string& verb = arguments[0];
@@ -290,8 +296,8 @@ Status run(const std::vector<std::string>& arguments) {
     return churn(arguments[1], std::stoi(arguments[2]), std::stoi(arguments[3]));
   }
   if (verb == "peek" && arguments.size() == 3) return peek(arguments[1], std::stoi(arguments[2]));
-  // So that graphs are built and completed, and killed at it.
-  LOCI_ASSIGN_OR_RETURN(Database database, Database::open(arguments[1], {.graph_rows = 100}));
+  LOCI_ASSIGN_OR_RETURN(Database database,
+                        Database::open(arguments[1], {.graph_rows = graph_rows()}));
   if (verb == "write" && arguments.size() == 7) {
     WriteOptions options;
     options.stream.seed = std::stoull(arguments[2]);
