@@ -67,7 +67,7 @@ Result<Measured> measure(const index::Image& image, const Dataset& data, const L
       const size_t all = std::min(kNearest, outcome->passed_filter);
       wanted += all;
       cut += outcome->neighbors.size() < all ? 1 : 0;
-      for (const index::Neighbor& neighbor : outcome->neighbors) {
+      for (const Neighbor& neighbor : outcome->neighbors) {
         found += neighbor.distance <= limits[q] + kSlack ? 1 : 0;
       }
       measured.last = *std::move(outcome);

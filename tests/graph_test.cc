@@ -133,6 +133,38 @@ class GraphSearchTest : public ::testing::Test {
   Random random_{2024};
 };
 
+TEST_F(GraphSearchTest, OneGraphIsBuiltWhateverTheNumberOfThoseWhoAsk) {
+  open();
+  ASSERT_OK(database_->reindex("notes"));
+  add(kRows + 1, 2 * kRows);  // more rows than are linked: due to be built anew
+  std::atomic<int> builders = 0;
+  const auto publish = [&] {
+    bool built = false;
+    IndexOptions options;
+    options.progress = [&](const IndexProgress& /*progress*/) { built = true; };
+    EXPECT_OK(database_->publish("notes", options));
+    builders += built ? 1 : 0;
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i) threads.emplace_back(publish);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(builders, 1);
+}
+
+TEST_F(GraphSearchTest, AnotherMBuildsTheGraphAnew) {
+  IndexOptions options;
+  size_t calls = 0;
+  options.progress = [&](const IndexProgress& /*progress*/) { ++calls; };
+  ASSERT_OK(database_->publish("notes", options));
+  EXPECT_EQ(calls, 0U) << "nothing to do";
+  options.m = 8;
+  ASSERT_OK(database_->publish("notes", options));
+  EXPECT_GT(calls, 0U);
+  calls = 0;
+  ASSERT_OK(database_->publish("notes", options));
+  EXPECT_EQ(calls, 0U) << "it has that m";
+}
+
 TEST_F(GraphSearchTest, FindsWhatWasAskedFor) {
   EXPECT_EQ(plan_of(), "graph");
   for (const double asked : {0.9, 0.95, 0.99}) {

@@ -122,12 +122,6 @@ struct NearestRequest {
   bool exact = false;
 };
 
-/// A row and how far it is from a query.
-struct Neighbor {
-  RowId rowid = kNoRow;
-  double distance = std::numeric_limits<double>::infinity();
-};
-
 /// One result, best first.
 struct Hit {
   RowId rowid = kNoRow;

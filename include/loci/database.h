@@ -153,7 +153,8 @@ class LOCI_API Database {
   /// search or a write that finds many rows changed since the last one, and when the database is
   /// closed. Not inside a transaction (kFailedPrecondition).
   /// Graphs that are missing (DatabaseOptions::graph_rows) or lack rows are completed first; else a
-  /// thread of the Database does that after a search has found it due. Errors: as reindex.
+  /// thread of the Database does that after a search has found it due. One that was built with
+  /// another m or ef_construction than `options` gives is built anew. Errors: as reindex.
   /// Cost: writes the codes and vectors of all rows; a graph some 50 us a row at 384 dimensions.
   Status publish(std::string_view name, const IndexOptions& options = {});
   /// A consistent copy to `path`, which must not exist (VACUUM INTO).

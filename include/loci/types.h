@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,5 +66,11 @@ using Field = std::pair<std::string, Value>;
 
 /// A float32 vector, row-major, borrowed. For a kHamming column component i is bit i: x > 0.
 using VectorView = std::span<const float>;
+
+/// A row and how far it is from a query.
+struct Neighbor {
+  RowId rowid = kNoRow;
+  double distance = std::numeric_limits<double>::infinity();
+};
 
 }  // namespace loci

@@ -55,13 +55,28 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
                    std::vector<CheckFinding>& findings) {
   db::Snapshot snapshot;
   snapshot.uncommitted = connection.in_transaction();
-  LOCI_ASSIGN_OR_RETURN(const std::optional<db::ImageView> view,
-                        database.image_view(connection, entry, snapshot));
+  const Result<std::optional<db::ImageView>> made =
+      database.image_view(connection, entry, snapshot);
+  if (!made.ok() && made.error().code() == StatusCode::kCorruption) {
+    findings.push_back({.object = entry.source.spec.name,
+                        .kind = "image",
+                        .message = base::str_cat(made.error().message(),
+                                                 "; searches fail until that row is mended"),
+                        .repaired = false});
+    return {};
+  }
+  LOCI_RETURN_IF_ERROR(made.status());
+  const std::optional<db::ImageView>& view = *made;
   if (!view.has_value()) return {};  // moved by a search just now: it was built from newer rows
   LOCI_ASSIGN_OR_RETURN(const std::vector<RowId> in_table,
                         store::select_rowids(connection, entry.source, {}));
   const std::vector<RowId> in_image = view->rowids();
   if (in_table == in_image) return {};
+  const bool left_out = std::any_of(
+      findings.begin(), findings.end(), [&](const CheckFinding& finding) {
+        return finding.object == entry.source.spec.name && finding.kind == "vector";
+      });
+  if (!entry.source.managed && left_out) return {};  // told already (ImageReader::put)
   findings.push_back({.object = entry.source.spec.name,
                       .kind = "image",
                       .message = base::str_cat(
@@ -297,7 +312,7 @@ Result<std::vector<CheckFinding>> Database::check(bool repair) {
 
 Status Database::reindex(std::string_view name, const IndexOptions& options) {
   return base::guarded([&]() -> Status {
-    LOCI_RETURN_IF_ERROR(db::check_index_options(options));
+    LOCI_RETURN_IF_ERROR(index::check_graph_options(db::graph_options(options)));
     LOCI_RETURN_IF_ERROR(impl_->write([&](Connection& connection) -> Status {
       LOCI_ASSIGN_OR_RETURN(const DatabaseImpl::EntryPtr entry,
                             impl_->catalog().find(connection, name));

@@ -20,45 +20,40 @@ namespace {
 constexpr size_t kBuildSlice = 64;  // rows and thread, some 3 ms: a commit may wait for as long
 constexpr size_t kLinkSlice = 16;
 
-Status replaced() {
+}  // namespace
+
+Status graph_replaced() {
   return Status::failed_precondition("graph: the image was replaced while it was built");
 }
 
-}  // namespace
-
-GraphNeed graph_need(const index::Image& image, size_t column, size_t graph_rows, size_t tail) {
+GraphNeed graph_need(const index::Image& image, size_t column, size_t graph_rows, size_t tail,
+                     const IndexOptions& options) {
   const size_t rows = image.vector_count(column);
   if (graph_rows == 0 || rows < graph_rows || !image.can_have_graph(column)) {
     return GraphNeed::kNone;
   }
   const index::GraphStats stats = image.graph_stats(column);
-  if (!stats.built || stats.unlinked > stats.linked) return GraphNeed::kBuild;
+  const bool of_others =
+      (options.m != 0 && options.m != stats.m) ||
+      (options.ef_construction != 0 && options.ef_construction != stats.ef_construction);
+  if (!stats.built || of_others || stats.unlinked > stats.linked) return GraphNeed::kBuild;
   return stats.unlinked > tail ? GraphNeed::kLink : GraphNeed::kNone;
 }
 
 bool graphs_are_due(const index::Image& image, size_t columns, size_t graph_rows) {
   for (size_t column = 0; column < columns; ++column) {
-    if (graph_need(image, column, graph_rows, kLongGraphTail) != GraphNeed::kNone) return true;
+    if (graph_need(image, column, graph_rows, kLongGraphTail, {}) != GraphNeed::kNone) return true;
   }
   return false;
 }
 
-Status check_index_options(const IndexOptions& options) {
-  const auto outside = [](size_t value, size_t least, size_t most) {
-    return value < least || value > most;
-  };
-  if (options.m != 0 && outside(options.m, 4, 64)) {
-    return Status::invalid_argument(base::str_cat("m ", options.m, ", allowed 4 to 64"));
-  }
-  if (options.ef_construction != 0 && outside(options.ef_construction, 16, 1000)) {
-    return Status::invalid_argument(
-        base::str_cat("ef_construction ", options.ef_construction, ", allowed 16 to 1000"));
-  }
-  if (outside(options.threads, 1, 64)) {
-    return Status::invalid_argument(
-        base::str_cat("threads ", options.threads, ", allowed 1 to 64"));
-  }
-  return {};
+index::GraphOptions graph_options(const IndexOptions& options) {
+  index::GraphOptions out;
+  if (options.m != 0) out.m = options.m;
+  if (options.ef_construction != 0) out.ef_construction = options.ef_construction;
+  out.threads = options.threads;
+  out.cancel = options.cancel;
+  return out;
 }
 
 Status GraphCare::pause(std::string_view name, size_t done, size_t total) const {
@@ -83,30 +78,23 @@ Status GraphCare::tend(SharedImage& shared, size_t column, std::string_view name
 }
 
 Status GraphCare::build(SharedImage& shared, size_t column, std::string_view name) const {
-  const index::GraphOptions defaults;
   std::optional<index::GraphBuild> graph;
   {
     const base::WriterLock lock(shared.mu);
-    if (!shared.image.has_value()) return replaced();
-    LOCI_ASSIGN_OR_RETURN(
-        graph, shared.image->begin_graph(column, {.m = options_.m != 0 ? options_.m : defaults.m,
-                                                  .ef_construction = options_.ef_construction != 0
-                                                                         ? options_.ef_construction
-                                                                         : defaults.ef_construction,
-                                                  .threads = options_.threads,
-                                                  .cancel = options_.cancel}));
+    if (!shared.image.has_value()) return graph_replaced();
+    LOCI_ASSIGN_OR_RETURN(graph, shared.image->begin_graph(column, graph_options(options_)));
   }
   while (!graph->done()) {
     {
       const base::ReaderLock lock(shared.mu);
-      if (!shared.image.has_value()) return replaced();
+      if (!shared.image.has_value()) return graph_replaced();
       LOCI_RETURN_IF_ERROR(graph->run(*shared.image, kBuildSlice * options_.threads)
                                .with_context(base::str_cat("graph of '", name, "'")));
     }
     LOCI_RETURN_IF_ERROR(pause(name, graph->linked(), graph->total()));
   }
   const base::WriterLock lock(shared.mu);
-  if (!shared.image.has_value()) return replaced();
+  if (!shared.image.has_value()) return graph_replaced();
   LOCI_RETURN_IF_ERROR(shared.image->install_graph(*std::move(graph)));
   ++shared.graph_changes;
   return {};
@@ -118,7 +106,7 @@ Status GraphCare::link(SharedImage& shared, size_t column, std::string_view name
   do {
     {
       const base::WriterLock lock(shared.mu);
-      if (!shared.image.has_value()) return replaced();
+      if (!shared.image.has_value()) return graph_replaced();
       if (total == 0) total = shared.image->vector_count(column);
       LOCI_ASSIGN_OR_RETURN(left, shared.image->link_rows(column, kLinkSlice));
       ++shared.graph_changes;

@@ -22,14 +22,17 @@ enum class GraphNeed : uint8_t {
 inline constexpr size_t kLongGraphTail = 1000;
 
 /// What the graph of `column` needs when columns of `graph_rows` rows (0: none) have one. Columns
-/// that can have none need none. `tail`: rows that it may lack.
+/// that can have none need none. `tail`: rows that it may lack. `options`: one that was built with
+/// another m or ef_construction than they give is built anew.
 [[nodiscard]] GraphNeed graph_need(const index::Image& image, size_t column, size_t graph_rows,
-                                   size_t tail);
+                                   size_t tail, const IndexOptions& options);
 /// Whether any column of the image needs something, unasked.
 [[nodiscard]] bool graphs_are_due(const index::Image& image, size_t columns, size_t graph_rows);
 
-/// kInvalidArgument when they are outside their limits.
-Status check_index_options(const IndexOptions& options);
+/// With the defaults for what is 0.
+[[nodiscard]] index::GraphOptions graph_options(const IndexOptions& options);
+/// The image was replaced while a graph of it was built: kFailedPrecondition.
+[[nodiscard]] Status graph_replaced();
 
 /// Builds or completes the graph of one column in slices, so that nobody waits for more than one.
 ///

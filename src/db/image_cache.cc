@@ -35,7 +35,7 @@ index::ImageRow to_image_row(const store::IndexRow& row) {
       .rowid = row.rowid, .archived = row.archived, .vectors = row.vectors, .filters = row.filters};
 }
 
-bool nearer(const index::Neighbor& a, const index::Neighbor& b) {
+bool nearer(const Neighbor& a, const Neighbor& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.rowid < b.rowid;
 }
 
@@ -48,7 +48,7 @@ Result<index::ScanOutcome> ImageView::search(const index::ScanQuery& query) cons
   without_changed.hidden = hidden_;
   LOCI_ASSIGN_OR_RETURN(index::ScanOutcome outcome, base_->search(without_changed));
   LOCI_ASSIGN_OR_RETURN(const index::ScanOutcome own, own_->search(query));
-  std::vector<index::Neighbor> merged(outcome.neighbors.size() + own.neighbors.size());
+  std::vector<Neighbor> merged(outcome.neighbors.size() + own.neighbors.size());
   std::merge(outcome.neighbors.begin(), outcome.neighbors.end(), own.neighbors.begin(),
              own.neighbors.end(), merged.begin(), nearer);
   if (query.k != 0 && merged.size() > query.k) merged.resize(query.k);
@@ -108,11 +108,14 @@ index::ImageLayout ImageReader::layout() const {
 }
 
 Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
-  Status put = image.put(to_image_row(row));
-  if (source_.managed || put.code() != StatusCode::kCorruption) return put;
-  // In a table of the user's own one bad BLOB must not stop every search; check() lists them.
+  Status status = image.put(to_image_row(row));
+  if (source_.managed || status.code() != StatusCode::kCorruption) return status;
+  // In a table of the user's own one bad BLOB must not stop every search; check() counts them. It
+  // is the row's fault if an image of nothing else does not take it either.
+  LOCI_ASSIGN_OR_RETURN(index::Image alone, index::Image::create(layout()));
+  if (alone.put(to_image_row(row)).code() != StatusCode::kCorruption) return status;
   base::log(LogLevel::kWarning, base::str_cat("index '", source_.spec.name, "': row ",
-                                              to_int(row.rowid), " left out: ", put.message()));
+                                              to_int(row.rowid), " left out: ", status.message()));
   image.erase(row.rowid);
   return {};
 }
@@ -120,8 +123,8 @@ Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
 Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
   LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout()));
   const sqlite::MappedReads mapped(connection);
-  const auto put = [&](const store::IndexRow& row) { return image.put(to_image_row(row)); };
-  LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, put)
+  const auto put_row = [&](const store::IndexRow& row) { return put(row, image); };
+  LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, put_row)
                            .with_context(base::str_cat("collection '", source_.spec.name, "'")));
   return image;
 }
@@ -132,8 +135,8 @@ Status ImageReader::apply(sqlite::Connection& connection, const std::vector<RowI
   constexpr size_t kLinkAtOnce = 16;
   image.set_link_on_put(rows.size() <= kLinkAtOnce);
   for (const RowId row : rows) {
-    const auto put = [&](const store::IndexRow& read) { return image.put(to_image_row(read)); };
-    const Result<bool> there = store::read_one(connection, source_, row, put);
+    const auto put_row = [&](const store::IndexRow& read) { return put(read, image); };
+    const Result<bool> there = store::read_one(connection, source_, row, put_row);
     if (!there.ok()) {
       return there.error().with_context(base::str_cat("collection '", source_.spec.name, "'"));
     }

@@ -37,10 +37,7 @@ Status search_all(const ImageView& view, index::ScanQuery query, std::span<const
     LOCI_ASSIGN_OR_RETURN(const index::ScanOutcome found, view.search(query));
     const std::span<Neighbor> mine = out.subspan(at / dim * query.k, query.k);
     std::fill(mine.begin(), mine.end(), Neighbor());
-    std::transform(found.neighbors.begin(), found.neighbors.end(), mine.begin(),
-                   [](const index::Neighbor& neighbor) -> Neighbor {
-                     return {.rowid = neighbor.rowid, .distance = neighbor.distance};
-                   });
+    std::copy(found.neighbors.begin(), found.neighbors.end(), mine.begin());
   }
   return {};
 }

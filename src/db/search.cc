@@ -99,7 +99,7 @@ class Search {
   query::Filter filter_;
   bool use_vector_ = false;
   bool use_text_ = false;
-  std::vector<index::Neighbor> neighbors_;
+  std::vector<Neighbor> neighbors_;
   std::vector<store::TextHit> text_hits_;
   SearchResult result_;
 };
@@ -318,7 +318,7 @@ void Search::fuse() {
     }
   } else if (use_vector_) {
     result_.hits.reserve(neighbors_.size());
-    for (const index::Neighbor& neighbor : neighbors_) {
+    for (const Neighbor& neighbor : neighbors_) {
       add(neighbor.rowid, neighbor.distance, std::nullopt,
           similarity_of(metric, neighbor.distance));
     }

@@ -39,7 +39,7 @@ struct Needs {
 }  // namespace
 
 Status DatabaseImpl::tend_graphs(std::string_view name, const IndexOptions& options, size_t tail) {
-  LOCI_RETURN_IF_ERROR(check_index_options(options));
+  LOCI_RETURN_IF_ERROR(index::check_graph_options(graph_options(options)));
   if (graph_rows_ == 0) return {};
   constexpr int kAttempts = 3;  // the image may be replaced while a graph of it is built
   Status status;
@@ -61,20 +61,19 @@ Status DatabaseImpl::tend_graphs_once(std::string_view name, const IndexOptions&
     if (!view.has_value() || view->whole() == nullptr) return {};
     found.image = entry.image;
     for (const VectorColumn& column : entry.source.spec.vectors) {
-      found.needs.push_back(graph_need(*view->whole(), found.columns.size(), graph_rows_, tail));
+      found.needs.push_back(graph_need(*view->whole(), found.columns.size(), graph_rows_, tail, options));
       found.columns.push_back(column.name);
     }
     return {};
   };
-  LOCI_RETURN_IF_ERROR(read_source(name,
-                                   [&](sqlite::Connection& connection, const CatalogEntry& entry,
-                                       const Snapshot& snapshot) -> Status {
-                                     LOCI_RETURN_IF_ERROR(look(connection, entry, snapshot));
-                                     if (!found.any(GraphNeed::kBuild)) return {};
-                                     LOCI_RETURN_IF_ERROR(
-                                         image_reader(entry).adopt(connection, *entry.image));
-                                     return look(connection, entry, snapshot);
-                                   }));
+  const auto look_and_adopt = [&](sqlite::Connection& connection, const CatalogEntry& entry,
+                                  const Snapshot& snapshot) -> Status {
+    LOCI_RETURN_IF_ERROR(look(connection, entry, snapshot));
+    if (!found.any(GraphNeed::kBuild)) return {};
+    LOCI_RETURN_IF_ERROR(image_reader(entry).adopt(connection, *entry.image));
+    return look(connection, entry, snapshot);
+  };
+  LOCI_RETURN_IF_ERROR(read_source(name, look_and_adopt));
   if (!found.any(GraphNeed::kBuild) && !found.any(GraphNeed::kLink)) return {};
   const bool asked_for = tail == 0;
   std::unique_ptr<base::File> right;
@@ -82,10 +81,14 @@ Status DatabaseImpl::tend_graphs_once(std::string_view name, const IndexOptions&
     LOCI_ASSIGN_OR_RETURN(right, snapshots_.try_lock());
     if (right == nullptr) return Status::busy("graph: another process is at the snapshots");
   }
-  const base::MutexLock one_at_a_time(found.image->graphs_mu);
+  const std::shared_ptr<SharedImage> image = found.image;
+  const base::MutexLock one_at_a_time(image->graphs_mu);
+  // Who was at it before may have done it all.
+  LOCI_RETURN_IF_ERROR(read_source(name, look));
+  if (found.image != image) return graph_replaced();
   const GraphCare care(options, [this, asked_for] { return !asked_for && closing_; });
   for (size_t i = 0; i < found.needs.size(); ++i) {
-    LOCI_RETURN_IF_ERROR(care.tend(*found.image, i, found.columns[i], found.needs[i]));
+    LOCI_RETURN_IF_ERROR(care.tend(*image, i, found.columns[i], found.needs[i]));
   }
   return {};
 }

@@ -41,14 +41,7 @@ Status Graph::check(Metric metric, const GraphOptions& options) {
     return Status::unsupported(base::str_cat("a graph of a column under ", metric_name(metric),
                                              ": l2, cosine, angular and dot can have one"));
   }
-  if (options.m < 4 || options.m > 64) {
-    return Status::invalid_argument(base::str_cat("m ", options.m, ", allowed 4 to 64"));
-  }
-  if (options.ef_construction < 16 || options.ef_construction > 1000) {
-    return Status::invalid_argument(
-        base::str_cat("ef_construction ", options.ef_construction, ", allowed 16 to 1000"));
-  }
-  return {};
+  return check_graph_options(options);
 }
 
 Result<Graph> Graph::create(const VectorColumn& column, const GraphOptions& options) {

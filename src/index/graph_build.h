@@ -26,6 +26,9 @@ struct GraphOptions {
   const std::atomic<bool>* cancel = nullptr;
 };
 
+/// kInvalidArgument names what is outside its limits.
+Status check_graph_options(const GraphOptions& options);
+
 /// What a graph found of its own rows with a given ef: for asking for recall.
 struct GraphRecall {
   size_t ef = 0;

@@ -42,11 +42,6 @@ struct ImageRow {
   std::span<const Value> filters;
 };
 
-struct Neighbor {
-  RowId rowid = kNoRow;
-  double distance = 0;
-};
-
 struct ScanQuery {
   size_t column = 0;
   VectorView vector;

@@ -58,14 +58,14 @@ size_t fusion_depth(size_t k) noexcept {
   return std::max(kLeastDepth, std::min(k, kLargest) * kDepthPerResult);
 }
 
-std::vector<FusedHit> fuse_rrf(std::span<const index::Neighbor> vector_arm,
+std::vector<FusedHit> fuse_rrf(std::span<const Neighbor> vector_arm,
                                std::span<const store::TextHit> text_arm, size_t k) {
   std::vector<FusedHit> hits;
   hits.reserve(vector_arm.size() + text_arm.size());
   std::unordered_map<int64_t, size_t> position;  // row -> place in `hits`
   position.reserve(vector_arm.size());
   for (size_t rank = 1; rank <= vector_arm.size(); ++rank) {
-    const index::Neighbor& neighbor = vector_arm[rank - 1];
+    const Neighbor& neighbor = vector_arm[rank - 1];
     position.emplace(to_int(neighbor.rowid), hits.size());
     hits.push_back({.rowid = neighbor.rowid,
                     .distance = neighbor.distance,

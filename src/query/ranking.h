@@ -31,7 +31,7 @@ struct FusedHit {
 /// Reciprocal rank fusion: score = sum over arms of 1 / (60 + rank), ranks from 1; an arm that did
 /// not return the row within its depth adds nothing. Best first, ties by rowid; at most k (0: all).
 /// Source: Cormack, Clarke, Buettcher, SIGIR 2009.
-std::vector<FusedHit> fuse_rrf(std::span<const index::Neighbor> vector_arm,
+std::vector<FusedHit> fuse_rrf(std::span<const Neighbor> vector_arm,
                                std::span<const store::TextHit> text_arm, size_t k);
 
 }  // namespace loci::query

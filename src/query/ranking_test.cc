@@ -83,7 +83,7 @@ TEST(FusionTest, DepthIsAtLeast100AndFourTimesK) {
 }
 
 TEST(FusionTest, RowsSeenByBothArmsComeFirst) {
-  const std::vector<index::Neighbor> vector = {{RowId{1}, 0.1}, {RowId{2}, 0.2}, {RowId{3}, 0.3}};
+  const std::vector<Neighbor> vector = {{RowId{1}, 0.1}, {RowId{2}, 0.2}, {RowId{3}, 0.3}};
   const std::vector<store::TextHit> text = {{RowId{3}, 9.0}, {RowId{4}, 8.0}};
   const std::vector<FusedHit> hits = fuse_rrf(vector, text, 0);
   ASSERT_EQ(hits.size(), 4U);
@@ -108,7 +108,7 @@ TEST(FusionTest, AgreesWithTheFormulaOnRandomLists) {
     std::vector<int64_t> rows(50);
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int64_t>(i);
     std::shuffle(rows.begin(), rows.end(), random);
-    std::vector<index::Neighbor> vector;
+    std::vector<Neighbor> vector;
     std::vector<store::TextHit> text;
     vector.reserve(30);
     text.reserve(20);
