@@ -37,9 +37,6 @@ std::vector<float> clustered(Random& random) {
 class GraphSearchTest : public ::testing::Test {
  protected:
   void SetUp() override {
-#ifdef LOCI_WITHOUT_GRAPH
-    GTEST_SKIP() << "built without graphs";
-#endif
     options_.graph_rows = kGraphRows;
     options_.background = false;
     open();

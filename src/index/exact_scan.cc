@@ -147,14 +147,14 @@ Status validate_query(const VectorColumn& column, const ScanQuery& query) {
     return Status::invalid_argument(
         base::str_cat("query of dim ", query.vector.size(), ", expected ", layout.dim));
   }
-  bool finite = true;  // without a branch per component; comparisons with NaN are false
-  for (const float x : query.vector) finite &= std::abs(x) <= std::numeric_limits<float>::max();
-  if (!finite) {
+  // Squares of floats are finite in double, so the sum is as long as all of them are.
+  const double norm2 =
+      simd::kernels().dot_f32(query.vector.data(), query.vector.data(), query.vector.size());
+  if (!std::isfinite(norm2)) {
     return Status::invalid_argument("query with a component that is not finite");
   }
   const bool directional = layout.metric == Metric::kCosine || layout.metric == Metric::kAngular;
-  if (directional &&
-      std::all_of(query.vector.begin(), query.vector.end(), [](float x) { return x == 0.0F; })) {
+  if (directional && norm2 == 0) {
     return Status::invalid_argument(base::str_cat("query is the zero vector, which has no ",
                                                   metric_name(layout.metric), " distance"));
   }

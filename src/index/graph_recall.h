@@ -22,9 +22,9 @@ Result<std::vector<GraphRecall>> measure_recall(const VectorColumn& column, cons
                                                 std::span<const uint32_t> held_out,
                                                 Workers* workers);
 
-/// The ef that finds the share `recall` of the nearest k, by what was measured; 0 when none was
+/// The ef that finds the share `asked` of the nearest k, by what was measured; 0 when none was
 /// seen to.
-[[nodiscard]] size_t ef_for(std::span<const GraphRecall> measured, double recall,
+[[nodiscard]] size_t ef_for(std::span<const GraphRecall> measured, double asked,
                             size_t k) noexcept;
 
 }  // namespace loci::index

@@ -58,17 +58,23 @@ void add_l1(__m512 x, __m512 y, Sums* sums) noexcept {
   sums->high = _mm512_add_pd(_mm512_abs_pd(high), sums->high);
 }
 
-/// Sum of `Add` over all components; absent lanes of the tail are zero in both, and add zero.
+/// Sum of `Add` over all components; absent lanes of the tail are zero in both, and add zero. Four
+/// sums side by side: an addition takes four cycles, and two can begin in each.
 template <void (*Add)(__m512, __m512, Sums*) noexcept>
 double accumulate(const float* a, const float* b, size_t dim) noexcept {
-  Sums sums = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+  Sums even = {_mm512_setzero_pd(), _mm512_setzero_pd()};
+  Sums odd = even;
   size_t j = 0;
-  for (; j + 16 <= dim; j += 16) Add(_mm512_loadu_ps(a + j), _mm512_loadu_ps(b + j), &sums);
-  if (j < dim) {
-    const __mmask16 mask = tail_mask(dim - j);
-    Add(_mm512_maskz_loadu_ps(mask, a + j), _mm512_maskz_loadu_ps(mask, b + j), &sums);
+  for (; j + 32 <= dim; j += 32) {
+    Add(_mm512_loadu_ps(a + j), _mm512_loadu_ps(b + j), &even);
+    Add(_mm512_loadu_ps(a + j + 16), _mm512_loadu_ps(b + j + 16), &odd);
   }
-  return _mm512_reduce_add_pd(_mm512_add_pd(sums.low, sums.high));
+  for (; j < dim; j += 16) {
+    const __mmask16 mask = dim - j < 16 ? tail_mask(dim - j) : static_cast<__mmask16>(0xFFFF);
+    Add(_mm512_maskz_loadu_ps(mask, a + j), _mm512_maskz_loadu_ps(mask, b + j), &even);
+  }
+  return _mm512_reduce_add_pd(
+      _mm512_add_pd(_mm512_add_pd(even.low, even.high), _mm512_add_pd(odd.low, odd.high)));
 }
 
 double l2sq_f32(const float* a, const float* b, size_t dim) noexcept {

@@ -213,6 +213,8 @@ size_t rank_rows(const RankRows& rows, const RankQuery& query, float limit, uint
 size_t avx512vnni_rank_u4(const RankRows& rows, const RankQuery& query, float limit,
                           uint32_t* which, float* scores) noexcept {
   if (rows.stride == 192) return rank_rows<3>(rows, query, limit, which, scores);
+  if (rows.stride == 384) return rank_rows<6>(rows, query, limit, which, scores);
+  if (rows.stride == 448) return rank_rows<7>(rows, query, limit, which, scores);
   return rank_rows<0>(rows, query, limit, which, scores);
 }
 
