@@ -34,6 +34,7 @@ Status Image::install_graph(GraphBuild /*build*/) { return without_graphs(); }
 Status Image::build_graph(size_t /*column*/, const GraphOptions& /*options*/) {
   return without_graphs();
 }
+bool Image::can_have_graph(size_t /*column*/) const noexcept { return false; }
 void Image::set_link_on_put(bool /*link*/) noexcept {}
 Result<size_t> Image::link_rows(size_t /*column*/, size_t /*rows*/) { return size_t{0}; }
 void Image::drop_graph(size_t /*column*/) noexcept {}
