@@ -94,8 +94,7 @@ Status Graph::select(const VectorColumn& column, std::span<const Found> near,
     if (work.dropped[i] != 0) continue;
     chosen.push_back(near[i]);
     if (chosen.size() == degree_ || i + 1 == near.size()) break;
-    LOCI_RETURN_IF_ERROR(column.verify_vector(near[i].slot));
-    LOCI_RETURN_IF_ERROR(codes_.prepare_row(column, near[i].slot, work.query));
+    LOCI_RETURN_IF_ERROR(codes_.prepare_set_row(column, near[i].slot, work.query));
     for (size_t j = i + 1; j < near.size();) {
       size_t count = 0;
       for (; j < near.size() && count < kScored; ++j) {
@@ -206,8 +205,7 @@ Status Graph::link(const VectorColumn& column, uint32_t from, const Found& to) {
 Status Graph::score_slots(const VectorColumn& column, uint32_t at, std::span<const uint32_t> slots,
                           std::vector<Found>& scored) const {
   Selection& work = Selection::local();
-  LOCI_RETURN_IF_ERROR(column.verify_vector(at));
-  LOCI_RETURN_IF_ERROR(codes_.prepare_row(column, at, work.query));
+  LOCI_RETURN_IF_ERROR(codes_.prepare_set_row(column, at, work.query));
   scored.clear();
   const size_t count = std::min(slots.size(), kScored);
   std::copy_n(slots.begin(), count, work.slots.begin());

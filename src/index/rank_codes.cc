@@ -106,11 +106,15 @@ RankCodes::RankCodes(const VectorColumn& column)
 void RankCodes::follow(const VectorColumn& column) noexcept {
   const VectorView origin = column.codec()->origin();
   for (size_t j = 0; j < origin_shift_.size(); ++j) origin_shift_[j] = origin[j] - center_[j];
+  codes_are_centered_ = std::all_of(origin_shift_.begin(), origin_shift_.end(),
+                                    [](float shift) { return shift == 0; });
 }
 
 // Rows far longer than most are left out of the mean: a single one could move it away from all.
+// Where the codes' origin is as good, it is the centre (prepare_set_row()).
 void RankCodes::fit_center(const VectorColumn& column) {
-  constexpr double kFar2 = 100;  // times the median of squared lengths
+  constexpr double kFar2 = 100;    // times the median of squared lengths
+  constexpr double kNear2 = 0.01;  // times the mean squared distance from the centre
   const std::span<const uint64_t> words = column.present().words();
   const size_t slots = words.size() * 64;
   const size_t step = std::max<size_t>(1, column.present().count() / kCenterRows);
@@ -136,16 +140,26 @@ void RankCodes::fit_center(const VectorColumn& column) {
   std::nth_element(norms.begin(), middle, norms.end());
   std::vector<double> sum(column.dim());
   size_t used = 0;
+  double norms2 = 0;
   for (const Sampled& row : sampled) {
     if (!(row.norm2 <= kFar2 * *middle)) continue;
+    norms2 += row.norm2;
     const double scale = scale_of(column, row.slot);
     const float* const vector = column.vector(row.slot);
     for (size_t j = 0; j < sum.size(); ++j) sum[j] += static_cast<double>(vector[j]) * scale;
     ++used;
   }
-  for (size_t j = 0; j < sum.size() && used != 0; ++j) {
-    center_[j] = static_cast<float>(sum[j] / static_cast<double>(used));
+  const VectorView origin = column.codec()->origin();
+  const auto count = static_cast<double>(std::max<size_t>(1, used));
+  double spread2 = norms2 / count;
+  double gap2 = 0;
+  for (size_t j = 0; j < sum.size(); ++j) {
+    const double mean = sum[j] / count;
+    spread2 -= mean * mean;
+    gap2 += (mean - static_cast<double>(origin[j])) * (mean - static_cast<double>(origin[j]));
+    center_[j] = static_cast<float>(mean);
   }
+  if (gap2 <= kNear2 * spread2) std::copy(origin.begin(), origin.end(), center_.begin());
   if (!dot_) return;
   double greatest = 0;
   for (size_t slot = 0; slot < slots; ++slot) {
@@ -246,12 +260,63 @@ Status RankCodes::prepare_row(const VectorColumn& column, size_t slot, RankedQue
   return {};
 }
 
+// With the origin as centre r = x - c is lo + step * code, code in 0..255. Half of code - zero, zero
+// being the code of 0, fits a byte. Halves are rounded up and down in turn: all up or all down would
+// move the row.
+Status RankCodes::prepare_set_row(const VectorColumn& column, size_t slot, RankedQuery& out) const {
+  const quant::RowParams& fine = column.fine_params(slot);
+  const double zero = std::nearbyint(-static_cast<double>(fine.lo) / fine.step);
+  if (!codes_are_centered_ || !is_set(slot) || !(zero >= 1 && zero <= 253)) {
+    LOCI_RETURN_IF_ERROR(column.verify_vector(slot));
+    return prepare_row(column, slot, out);
+  }
+  LOCI_RETURN_IF_ERROR(reserve_memory(column, out));
+  const size_t padded = 2 * column.codec()->stride();
+  auto* const codes = reinterpret_cast<int8_t*>(out.memory.data()) + padded;
+  const uint8_t* const high = column.scan_code(slot);
+  const uint8_t* const low = column.low_code(slot);
+  const auto up = static_cast<unsigned>(256 - zero);
+  const auto half_of = [up](unsigned code, size_t j) {
+    // (code - zero + 256) / 2, less 128: -127 to 127
+    return static_cast<int8_t>(static_cast<int>((code + up - (j & 1)) / 2) - 128);
+  };
+  for (size_t line = 0; line < padded / 2; line += 64) {
+    int8_t* const first = codes + 2 * line;
+    for (size_t j = 0; j < 64; ++j) {
+      const unsigned h = high[line + j];
+      const unsigned l = low[line + j];
+      first[j] = half_of((h & 15U) << 4 | (l & 15U), j);
+      first[j + 64] = half_of((h & 0xF0U) | l >> 4, j);
+    }
+  }
+  std::fill(codes + column.dim(), codes + padded, int8_t{0});
+  int32_t sum = 0;
+  for (size_t j = 0; j < padded; ++j) sum += codes[j];
+  const float unit = 2 * fine.step;
+  const float norm2 = params_[slot].shift;
+  out.planes = {};
+  out.norm = std::sqrt(norm2);
+  out.lost = fine.err;
+  out.rank = {.codes = codes,
+              .base = norm2,
+              .shift_scale = 1.0F,
+              .lo_scale = -2 * unit * static_cast<float>(sum),
+              .raw_scale = -2 * unit};
+  if (dot_) out.lift = std::sqrt(std::max(0.0F, greatest_norm2_ - norm2));
+  return {};
+}
+
+Status RankCodes::reserve_memory(const VectorColumn& column, RankedQuery& out) {
+  const size_t padded = 2 * column.codec()->stride();
+  if (out.memory.size() == 4 * padded) return {};  // zeros, bytes, words
+  LOCI_ASSIGN_OR_RETURN(out.memory, base::Buffer::try_allocate(4 * padded));
+  return {};
+}
+
 Status RankCodes::prepare_scaled(const VectorColumn& column, const simd::CodingRow& row,
                                  bool as_query, RankedQuery& out) const {
   const size_t padded = 2 * column.codec()->stride();
-  if (out.memory.size() != 4 * padded) {  // zeros, bytes, words
-    LOCI_ASSIGN_OR_RETURN(out.memory, base::Buffer::try_allocate(4 * padded));
-  }
+  LOCI_RETURN_IF_ERROR(reserve_memory(column, out));
   auto* const zeros = reinterpret_cast<int8_t*>(out.memory.data());
   int8_t* const codes = zeros + padded;
   auto* const wide = reinterpret_cast<int16_t*>(codes + padded);

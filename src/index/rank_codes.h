@@ -61,6 +61,9 @@ class RankCodes {
   /// under dot between rows lifted to one length, which orders rows as <q, x> does for all q
   /// (Bachrach et al., RecSys 2014, section 3).
   Status prepare_row(const VectorColumn& column, size_t slot, RankedQuery& out) const;
+  /// The same of a slot that is set, quicker and nearly as well: by its 8-bit code where codes are
+  /// around center(), which is a quarter of the bytes. kCorruption too.
+  Status prepare_set_row(const VectorColumn& column, size_t slot, RankedQuery& out) const;
   /// What is missing in a score of prepare_row(): under dot the difference of the lifts.
   [[nodiscard]] float lift_between(const RankedQuery& row, size_t slot) const noexcept {
     if (lifts_.empty()) return 0;
@@ -86,8 +89,10 @@ class RankCodes {
   Status prepare_scaled(const VectorColumn& column, const simd::CodingRow& row, bool as_query,
                         RankedQuery& out) const;
   void fit_center(const VectorColumn& column);
+  [[nodiscard]] static Status reserve_memory(const VectorColumn& column, RankedQuery& out);
 
   bool dot_ = false;
+  bool codes_are_centered_ = false;  ///< the codes' origin is the centre
   std::vector<float> center_;
   std::vector<float> nothing_;       ///< kDot: what queries are relative to, zeros
   std::vector<float> origin_shift_;  ///< the codes' origin less the centre
