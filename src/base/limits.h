@@ -28,9 +28,9 @@ inline constexpr size_t kMinGraphM = 4;                ///< half the neighbours 
 inline constexpr size_t kMaxGraphM = 64;
 inline constexpr size_t kMinEfConstruction = 16;  ///< candidates for a node's neighbours
 inline constexpr size_t kMaxEfConstruction = 1000;
-inline constexpr size_t kMaxGraphThreads = 64;  ///< that build one graph
-inline constexpr int64_t kMaxVersions = 10000;         ///< kept of one row
-inline constexpr int64_t kMaxHistoryDays = 36500;      ///< that versions are kept
-inline constexpr size_t kMaxRows = 0xFFFFFFFE;  ///< of one search image: positions are 32 bits
+inline constexpr size_t kMaxGraphThreads = 64;     ///< that build one graph
+inline constexpr int64_t kMaxVersions = 10000;     ///< kept of one row
+inline constexpr int64_t kMaxHistoryDays = 36500;  ///< that versions are kept
+inline constexpr size_t kMaxRows = 0xFFFFFFFE;     ///< of one search image: positions are 32 bits
 
 }  // namespace loci::base

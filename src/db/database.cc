@@ -72,8 +72,8 @@ Status check_image(DatabaseImpl& database, Connection& connection, const Catalog
                         store::select_rowids(connection, entry.source, {}));
   const std::vector<RowId> in_image = view->rowids();
   if (in_table == in_image) return {};
-  const bool left_out = std::any_of(
-      findings.begin(), findings.end(), [&](const CheckFinding& finding) {
+  const bool left_out =
+      std::any_of(findings.begin(), findings.end(), [&](const CheckFinding& finding) {
         return finding.object == entry.source.spec.name && finding.kind == "vector";
       });
   if (!entry.source.managed && left_out) return {};  // told already (ImageReader::put)

@@ -61,7 +61,8 @@ Status DatabaseImpl::tend_graphs_once(std::string_view name, const IndexOptions&
     if (!view.has_value() || view->whole() == nullptr) return {};
     found.image = entry.image;
     for (const VectorColumn& column : entry.source.spec.vectors) {
-      found.needs.push_back(graph_need(*view->whole(), found.columns.size(), graph_rows_, tail, options));
+      found.needs.push_back(
+          graph_need(*view->whole(), found.columns.size(), graph_rows_, tail, options));
       found.columns.push_back(column.name);
     }
     return {};

@@ -24,7 +24,6 @@ Result<std::vector<GraphRecall>> measure_recall(const VectorColumn& column, cons
 
 /// The ef that finds the share `asked` of the nearest k, by what was measured; 0 when none was
 /// seen to.
-[[nodiscard]] size_t ef_for(std::span<const GraphRecall> measured, double asked,
-                            size_t k) noexcept;
+[[nodiscard]] size_t ef_for(std::span<const GraphRecall> measured, double asked, size_t k) noexcept;
 
 }  // namespace loci::index

@@ -260,9 +260,9 @@ Status RankCodes::prepare_row(const VectorColumn& column, size_t slot, RankedQue
   return {};
 }
 
-// With the origin as centre r = x - c is lo + step * code, code in 0..255. Half of code - zero, zero
-// being the code of 0, fits a byte. Halves are rounded up and down in turn: all up or all down would
-// move the row.
+// With the origin as centre r = x - c is lo + step * code, code in 0..255. Half of code - zero,
+// zero being the code of 0, fits a byte. Halves are rounded up and down in turn: all up or all down
+// would move the row.
 Status RankCodes::prepare_set_row(const VectorColumn& column, size_t slot, RankedQuery& out) const {
   const quant::RowParams& fine = column.fine_params(slot);
   const double zero = std::nearbyint(-static_cast<double>(fine.lo) / fine.step);

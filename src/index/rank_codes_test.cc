@@ -50,8 +50,8 @@ class RankCodesTest : public ::testing::TestWithParam<size_t> {
     std::vector<uint32_t> which(kRows + 16);
     std::vector<float> scores(kRows + 16);
     const size_t kept = simd::kernels().rank_u4(
-        {rows.data(), codes_.params(), slots.data(), column_->codec()->stride(), kRows},
-        query.rank, std::numeric_limits<float>::infinity(), which.data(), scores.data());
+        {rows.data(), codes_.params(), slots.data(), column_->codec()->stride(), kRows}, query.rank,
+        std::numeric_limits<float>::infinity(), which.data(), scores.data());
     EXPECT_EQ(kept, kRows);
     double sum = 0;
     for (size_t i = 0; i < kept; ++i) {

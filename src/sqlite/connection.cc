@@ -343,9 +343,7 @@ NoWait::~NoWait() { connection_.impl_->busy.timeout_ms = timeout_ms_; }
 TriggersOff::TriggersOff(Connection& connection) noexcept : connection_(connection) {
   connection.switch_triggers(false);
 }
-TriggersOff::~TriggersOff() {
-  connection_.switch_triggers(true);
-}
+TriggersOff::~TriggersOff() { connection_.switch_triggers(true); }
 
 MappedReads::MappedReads(Connection& connection) noexcept : connection_(connection) {
   sqlite3_exec(connection.handle(), "PRAGMA mmap_size = 268435456", nullptr, nullptr, nullptr);

@@ -66,7 +66,7 @@ struct Connection::Impl {
   Status undo_error;
   /// An error after which FTS5's memory of the index may be wrong: see transaction.cc.
   bool spoiled = false;
-  bool value_lost = false;  ///< see Connection::values_whole
+  bool value_lost = false;         ///< see Connection::values_whole
   uint64_t trigger_switches = 1;   ///< how often triggers were switched, and one
   size_t used_since_switched = 0;  ///< cached statements
   /// By text. Nodes do not move, so a Statement may point at `busy`.

@@ -26,7 +26,7 @@ constexpr int64_t kRowsOfWorker = 1'000'000'000'000;
 constexpr int64_t kBatchBase = 1'000'000;
 constexpr int64_t kBatchStride = 1000;
 constexpr int64_t kLargeBatch = 600;  // written together whatever else was done (store::batch_pays)
-constexpr int64_t kBatchLife = 12;  // transactions until a batch may go
+constexpr int64_t kBatchLife = 12;    // transactions until a batch may go
 
 int64_t slot_rowid(int worker, size_t slot) {
   return worker * kRowsOfWorker + static_cast<int64_t>(slot) + 1;

@@ -283,9 +283,11 @@ Result<Workload> parse_workload(const std::string& name) {
   return Status::invalid_argument("unknown workload " + name);
 }
 
-/// So few that graphs are built and completed, and killed at it, unless LOCI_TEST_GRAPH_ROWS is set.
+/// So few that graphs are built and completed, and killed at it, unless LOCI_TEST_GRAPH_ROWS is
+/// set.
 size_t graph_rows() {
-  const char* text = std::getenv("LOCI_TEST_GRAPH_ROWS");  // NOLINT(concurrency-mt-unsafe): at start
+  const char* text =
+      std::getenv("LOCI_TEST_GRAPH_ROWS");  // NOLINT(concurrency-mt-unsafe): at start
   return text == nullptr ? 100 : std::stoull(text);
 }
 
