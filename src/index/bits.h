@@ -39,6 +39,8 @@ struct BlockMask {
   [[nodiscard]] bool test(size_t row) const noexcept {
     return ((words[row / 64] >> (row % 64)) & 1U) != 0;
   }
+  /// The other rows of the block.
+  void invert() noexcept;
   void intersect(const BlockMask& other) noexcept;
   void unite(const BlockMask& other) noexcept;
   /// Takes the rows of `other` out.
