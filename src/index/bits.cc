@@ -35,28 +35,6 @@ size_t BlockMask::count() const noexcept {
   return static_cast<size_t>((sums + (sums >> 16)) & 0xFFFF);
 }
 
-bool BlockMask::none() const noexcept {
-  uint64_t any = 0;
-  for (const uint64_t word : words) any |= word;
-  return any == 0;
-}
-
-void BlockMask::invert() noexcept {
-  for (uint64_t& word : words) word = ~word;
-}
-
-void BlockMask::intersect(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= other.words[i];
-}
-
-void BlockMask::unite(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] |= other.words[i];
-}
-
-void BlockMask::subtract(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= ~other.words[i];
-}
-
 void SlotBits::reserve(size_t slots) {
   const size_t words = block_count(slots) * kBlockWords;
   if (words > words_.size()) words_.resize(words);

@@ -284,16 +284,22 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found;
 }
 
+void clear_words(size_t n, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n / 64; ++i) words[i] = 0;
+}
+
+// Of two comparisons with masks one processor port does both, so there is one: low <= x <= high
+// where x - low, modulo 2^64, is at most high - low.
 void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
                 uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
   const __m512i least = _mm512_set1_epi64(low);
-  const __m512i most = _mm512_set1_epi64(high);
+  const __m512i span = _mm512_sub_epi64(_mm512_set1_epi64(high), least);
   for (size_t i = 0; i < n; i += 64) {
     uint64_t word = 0;
     for (size_t k = 0; k < 64; k += 8) {
-      const __m512i x = _mm512_loadu_si512(values + i + k);
-      const __mmask8 in = _mm512_mask_cmple_epi64_mask(_mm512_cmple_epi64_mask(least, x), x, most);
-      word |= uint64_t{in} << k;
+      const __m512i above = _mm512_sub_epi64(_mm512_loadu_si512(values + i + k), least);
+      word |= uint64_t{_mm512_cmple_epu64_mask(above, span)} << k;
     }
     words[i / 64] = word;
   }
@@ -316,14 +322,14 @@ void within_f64(const double* values, size_t n, double low, double high, uint64_
 
 void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
                 uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
   const __m512i least = _mm512_set1_epi32(static_cast<int>(low));
-  const __m512i most = _mm512_set1_epi32(static_cast<int>(high));
+  const __m512i span = _mm512_set1_epi32(static_cast<int>(high - low));
   for (size_t i = 0; i < n; i += 64) {
     uint64_t word = 0;
     for (size_t k = 0; k < 64; k += 16) {
-      const __m512i x = _mm512_loadu_si512(values + i + k);
-      const __mmask16 in = _mm512_mask_cmple_epu32_mask(_mm512_cmple_epu32_mask(least, x), x, most);
-      word |= uint64_t{in} << k;
+      const __m512i above = _mm512_sub_epi32(_mm512_loadu_si512(values + i + k), least);
+      word |= uint64_t{_mm512_cmple_epu32_mask(above, span)} << k;
     }
     words[i / 64] = word;
   }
