@@ -24,6 +24,10 @@ class BoundPredicate {
 
   /// Whether the predicate is true for the row of one slot: some nanoseconds a leaf.
   [[nodiscard]] bool passes(size_t slot) const noexcept { return truth_of(root_, slot) > 0; }
+  /// The same of many slots, in any order: met[i] is 1 or 0. Quicker than one by one.
+  void passes(std::span<const uint32_t> slots, uint8_t* met) const noexcept {
+    test_slots(root_, slots, met);
+  }
   /// The rows of `block` for which the predicate is true; bits past the last slot are unspecified.
   [[nodiscard]] BlockMask passing(size_t block) const { return rows_with(root_, block, true); }
 
@@ -57,6 +61,7 @@ class BoundPredicate {
   /// 1: true, 0: unknown, -1: false.
   static int truth_of(const Node& node, size_t slot) noexcept;
   [[nodiscard]] static bool is_met(const Node& node, size_t slot) noexcept;
+  static void test_slots(const Node& node, std::span<const uint32_t> slots, uint8_t* met) noexcept;
   /// The rows where the node is true, or those where it is false; rows in neither are unknown.
   static BlockMask rows_with(const Node& node, size_t block, bool truth);
   static BlockMask rows_met(const Node& node, size_t block);
