@@ -45,7 +45,7 @@ constexpr size_t kDenseSlots = size_t{1} << 19;
 // In a pool of more nodes than these a place is sought by halves.
 constexpr size_t kLongPool = 48;
 // Nodes looked around at once where a filter makes a walk long: nearly all of them would be anyway.
-// With 1 instead of 3, on notes384 at 20 %: 28 % slower.
+// On notes384, where 20 % pass: 2.6 times a search without a filter, with one at once 3.0 to 4.0.
 constexpr size_t kTogether = 3;
 // Entries scored at once, against the best so far.
 constexpr size_t kEntryRound = 64;
