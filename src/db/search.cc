@@ -45,7 +45,7 @@ std::string_view plan_name(index::ScanPlan plan) {
     case index::ScanPlan::kExactScan:
       break;
     case index::ScanPlan::kPassingRows:
-      return "exact scan of the passing rows";
+      return "scan of the passing rows";
     case index::ScanPlan::kGraph:
       return "graph";
     case index::ScanPlan::kGraphAndTail:

@@ -18,27 +18,21 @@ BlockMask BlockMask::first(size_t rows) noexcept {
 }
 
 size_t BlockMask::count() const noexcept {
-  size_t total = 0;
-  for (const uint64_t word : words) total += static_cast<size_t>(std::popcount(word));
-  return total;
-}
-
-bool BlockMask::none() const noexcept {
-  uint64_t any = 0;
-  for (const uint64_t word : words) any |= word;
-  return any == 0;
-}
-
-void BlockMask::intersect(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= other.words[i];
-}
-
-void BlockMask::unite(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] |= other.words[i];
-}
-
-void BlockMask::subtract(const BlockMask& other) noexcept {
-  for (size_t i = 0; i < kBlockWords; ++i) words[i] &= ~other.words[i];
+  // std::popcount is a call of the compiler's library on a processor that need not have the
+  // instruction; these steps take two words at once there.
+  constexpr uint64_t kPairs = 0x5555555555555555;
+  constexpr uint64_t kFours = 0x3333333333333333;
+  constexpr uint64_t kBytes = 0x0F0F0F0F0F0F0F0F;
+  constexpr uint64_t kAlternate = 0x00FF00FF00FF00FF;
+  uint64_t sums = 0;  // four of 16 bits
+  for (uint64_t word : words) {
+    word -= (word >> 1) & kPairs;
+    word = (word & kFours) + ((word >> 2) & kFours);
+    word = (word + (word >> 4)) & kBytes;
+    sums += (word & kAlternate) + ((word >> 8) & kAlternate);
+  }
+  sums += sums >> 32;
+  return static_cast<size_t>((sums + (sums >> 16)) & 0xFFFF);
 }
 
 void SlotBits::reserve(size_t slots) {

@@ -33,16 +33,30 @@ struct BlockMask {
   /// The first `rows` rows.
   [[nodiscard]] static BlockMask first(size_t rows) noexcept;
   [[nodiscard]] size_t count() const noexcept;
-  [[nodiscard]] bool none() const noexcept;
+  [[nodiscard]] bool none() const noexcept {
+    uint64_t any = 0;
+    for (const uint64_t word : words) any |= word;
+    return any == 0;
+  }
   void clear(size_t row) noexcept { words[row / 64] &= ~(uint64_t{1} << (row % 64)); }
   void set(size_t row) noexcept { words[row / 64] |= uint64_t{1} << (row % 64); }
   [[nodiscard]] bool test(size_t row) const noexcept {
     return ((words[row / 64] >> (row % 64)) & 1U) != 0;
   }
-  void intersect(const BlockMask& other) noexcept;
-  void unite(const BlockMask& other) noexcept;
+  /// The other rows of the block.
+  void invert() noexcept {
+    for (uint64_t& word : words) word = ~word;
+  }
+  void intersect(const BlockMask& other) noexcept {
+    for (size_t i = 0; i < kBlockWords; ++i) words[i] &= other.words[i];
+  }
+  void unite(const BlockMask& other) noexcept {
+    for (size_t i = 0; i < kBlockWords; ++i) words[i] |= other.words[i];
+  }
   /// Takes the rows of `other` out.
-  void subtract(const BlockMask& other) noexcept;
+  void subtract(const BlockMask& other) noexcept {
+    for (size_t i = 0; i < kBlockWords; ++i) words[i] &= ~other.words[i];
+  }
 };
 
 /// One bit a slot. Bits past the slots in use are zero, and whole blocks are always allocated, so

@@ -22,13 +22,11 @@ struct GraphScan {
   std::span<const RowId> rowids;
 };
 
-/// From this share of the rows on that pass, a walk goes as without a filter, with a larger ef.
-inline constexpr double kWideFilter = 0.12;
-
 /// How a graph is searched under a filter.
 struct GraphWalk {
-  size_t ef = 0;
+  size_t ef = 0;         ///< nodes kept
   bool through = false;  ///< keep passing rows only, stepping over the others
+  size_t enough = 0;     ///< not 0: until so many passing nodes were found
 };
 
 /// The cheapest way to search: `wanted` is the ef without a filter. An ef of 0: a scan of the
@@ -40,5 +38,10 @@ struct GraphWalk {
 /// Errors: kCorruption, kOutOfMemory.
 Result<size_t> graph_scan(const GraphScan& scan, const GraphWalk& walk, TopK& best,
                           ScanOutcome& outcome);
+
+/// The same of all linked rows of `rows`, without the graph: the `wanted` nearest by 4-bit codes
+/// are compared as those that a walk leaves.
+Result<size_t> code_scan(const GraphScan& scan, const AllowedRows& rows, size_t wanted, TopK& best,
+                         ScanOutcome& outcome);
 
 }  // namespace loci::index

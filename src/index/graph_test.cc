@@ -94,32 +94,51 @@ class Bed {
   /// Share of the true nearest k linked rows that walks with `ef` find, by distance, over queries
   /// of the same shape.
   double recall(size_t queries, size_t ef, size_t k = 10) {
+    const GraphWalk walk = {.ef = ef, .through = false, .enough = 0};
+    return recall_among(linked_rows(1), queries, k,
+                        [&](const GraphScan& scan, TopK& best, ScanOutcome& outcome) {
+                          return graph_scan(scan, walk, best, outcome);
+                        });
+  }
+  /// Linked rows, one of `every` of them.
+  [[nodiscard]] AllowedRows linked_rows(size_t every) const {
+    AllowedRows rows{.slots = slots_, .count = 0, .all = false, .blocks = {}};
+    for (size_t b = 0; b < block_count(slots_); ++b) {
+      BlockMask mask = graph_->linked().block(b);
+      for (size_t at = 0; at < kBlockRows; ++at) {
+        if ((b * kBlockRows + at) * 7919 % 10007 % every != 0) mask.clear(at);
+      }
+      rows.count += mask.count();
+      rows.blocks.push_back(mask);
+    }
+    return rows;
+  }
+  /// The same of what `search` finds of the rows, which returns how many rows it offered.
+  template <typename Search>
+  double recall_among(const AllowedRows& rows, size_t queries, size_t k, const Search& search) {
     std::vector<RowId> rowids;
     for (size_t s = 0; s < slots_; ++s) rowids.push_back(RowId{static_cast<int64_t>(s)});
-    AllowedRows linked{
-        .slots = slots_, .count = graph_->linked_count(), .all = false, .blocks = {}};
-    for (size_t b = 0; b < block_count(slots_); ++b) {
-      linked.blocks.push_back(graph_->linked().block(b));
-    }
     size_t found = 0;
     size_t wanted = 0;
-    const RowTest test(linked);
+    const RowTest test(rows);
     for (size_t q = 0; q < queries; ++q) {
       const std::vector<float> vector = next();
       ScanQuery query;
       query.vector = vector;
       query.k = k;
       ScanOutcome exact;
-      EXPECT_TRUE(exact_scan(column_, query, linked, rowids, exact).ok());
+      EXPECT_TRUE(exact_scan(column_, query, rows, rowids, exact).ok());
       TopK best(k, query.max_distance);
       ScanOutcome outcome;
-      const Result<size_t> seen = graph_scan({column_, *graph_, query, test, linked.count, rowids},
-                                             {.ef = ef, .through = false}, best, outcome);
+      const Result<size_t> seen =
+          search(GraphScan{column_, *graph_, query, test, rows.count, rowids}, best, outcome);
       EXPECT_TRUE(seen.has_value());
       const std::vector<Neighbor> neighbors = std::move(best).take_sorted();
       std::set<RowId> different;
       for (const Neighbor& neighbor : neighbors) {
-        EXPECT_TRUE(graph_->is_linked(static_cast<size_t>(to_int(neighbor.rowid))));
+        const auto slot = static_cast<size_t>(to_int(neighbor.rowid));
+        EXPECT_TRUE(test(slot)) << "a row that does not pass";
+        EXPECT_TRUE(graph_->is_linked(slot));
         different.insert(neighbor.rowid);
         if (neighbor.distance <= exact.neighbors.back().distance) ++found;
       }
@@ -144,6 +163,40 @@ class Bed {
   std::normal_distribution<float> normal_;
   std::vector<std::vector<float>> centers_;
 };
+
+// Each way of searching behind a filter, whichever plan_walk() would take.
+TEST(GraphTest, EveryWayBehindAFilterFindsTheNearestThatPass) {
+  for (const Shape shape : {Shape::kClusters, Shape::kFewDistinct}) {
+    Bed bed(Metric::kL2, 24, shape);
+    bed.fill(4000);
+    bed.make_graph();
+    bed.link(0, bed.slots());
+    for (const size_t every : {2, 5, 12}) {
+      const AllowedRows rows = bed.linked_rows(every);
+      const auto recall = [&](const auto& search) {
+        return bed.recall_among(rows, 40, 10, search);
+      };
+      EXPECT_GE(recall([&](const GraphScan& scan, TopK& best, ScanOutcome& outcome) {
+                  return graph_scan(scan, {.ef = 60 * every, .through = false, .enough = 24}, best,
+                                    outcome);
+                }),
+                0.9)
+          << "one of " << every << ", seed " << kSeed;
+      EXPECT_GE(recall([&](const GraphScan& scan, TopK& best, ScanOutcome& outcome) {
+                  return graph_scan(scan, {.ef = 40, .through = true, .enough = 0}, best, outcome);
+                }),
+                0.9)
+          << "one of " << every << ", seed " << kSeed;
+      EXPECT_GE(recall([&](const GraphScan& scan, TopK& best, ScanOutcome& outcome) {
+                  const Result<size_t> seen = code_scan(scan, rows, 40, best, outcome);
+                  EXPECT_LE(outcome.scanned, rows.count);
+                  return seen;
+                }),
+                0.95)
+          << "one of " << every << ", seed " << kSeed;
+    }
+  }
+}
 
 struct RecallCase {
   Metric metric;

@@ -19,9 +19,10 @@
 //
 // The pool is a sorted array: ef is small, and what is inserted lands near its end.
 //
-// With a filter that few rows pass, nodes that do not pass are not kept and not scored: the lists
-// of such neighbours are read in their place, as many nodes a step as a list has (ACORN-1,
-// arXiv:2403.04871, section 5.2).
+// With a filter that most rows pass, a walk ends when enough of the nodes it looked around pass and
+// are nearer than those that are left. With a filter that few rows pass, nodes that do not pass are
+// not kept and not scored: the lists of such neighbours are read in their place, as many nodes a
+// step as a list has (ACORN-1, arXiv:2403.04871, section 5.2).
 //
 // Tested by graph_test.cc.
 #include "index/graph_traversal.h"
@@ -41,6 +42,11 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr size_t kStarts = 4;
 // Up to so many slots all bits of what was seen are cleared after a walk: 64 KB.
 constexpr size_t kDenseSlots = size_t{1} << 19;
+// In a pool of more nodes than these a place is sought by halves.
+constexpr size_t kLongPool = 48;
+// Nodes looked around at once where a filter makes a walk long: nearly all of them would be anyway.
+// On notes384, where 20 % pass: 2.6 times a search without a filter, with one at once 3.0 to 4.0.
+constexpr size_t kTogether = 3;
 // Entries scored at once, against the best so far.
 constexpr size_t kEntryRound = 64;
 
@@ -58,10 +64,10 @@ void prefetch_list(const Graph& graph, uint32_t slot) noexcept {
   for (size_t i = 0; i < list.size(); i += 16) __builtin_prefetch(list.data() + i);
 }
 
-}  // namespace
-
+/// Whether a row of the node's ring is allowed; of a long ring only the first are asked.
 bool any_allowed(const Graph& graph, const RowTest& allowed, uint32_t node) noexcept {
   constexpr size_t kAsked = 64;
+  if (graph.node_count() == graph.linked_count()) return allowed(node);  // no rings
   uint32_t at = node;
   for (size_t asked = 0; asked < kAsked; ++asked) {
     if (allowed(at)) return true;
@@ -71,12 +77,16 @@ bool any_allowed(const Graph& graph, const RowTest& allowed, uint32_t node) noex
   return false;
 }
 
+}  // namespace
+
 Traversal& Traversal::local() {
   thread_local Traversal traversal;
   return traversal;
 }
 
-float Traversal::limit() const noexcept { return size_ == ef_ ? pool_[ef_ - 1].score : kInfinity; }
+float Traversal::limit() const noexcept {
+  return size_ == ef_ ? std::min(bound_, pool_[ef_ - 1].score) : bound_;
+}
 
 // Keeps those of a round that are below the limit, as the pool's nearest may change it.
 void Traversal::insert(const Graph& graph, size_t kept, const uint32_t* slots) noexcept {
@@ -86,6 +96,13 @@ void Traversal::insert(const Graph& graph, size_t kept, const uint32_t* slots) n
     const uint32_t slot = slots[which_[i]];
     if (size_ == ef_ && !(score < pool[ef_ - 1].score)) continue;
     size_t at = size_ == ef_ ? size_ - 1 : size_++;
+    if (at > kLongPool) {
+      Found* const place =
+          std::upper_bound(pool, pool + at, score,
+                           [](float limit, const Found& other) { return limit < other.score; });
+      std::move_backward(place, pool + at, pool + at + 1);
+      at = static_cast<size_t>(place - pool);
+    }
     while (at > 0 && pool[at - 1].score > score) {
       pool[at] = pool[at - 1];
       --at;
@@ -121,7 +138,7 @@ void Traversal::note_touched(const uint32_t* slots, size_t count) {
 
 void Traversal::gather(const Graph& graph, uint32_t node) {
   uint64_t* const seen = seen_.data();
-  size_t count = 0;
+  size_t count = round_;
   for (const uint32_t slot : graph.neighbors(node)) {
     if (slot == Graph::kNone) break;
     slots_[count] = slot;
@@ -130,26 +147,45 @@ void Traversal::gather(const Graph& graph, uint32_t node) {
   round_ = count;
 }
 
-void Traversal::gather_through(const Graph& graph, uint32_t node, const RowTest& only) {
-  round_ = 0;
-  const size_t most = graph.degree();
-  std::array<uint32_t, kRound> stepped;  // NOLINT(*-member-init): filled as far as it is read
-  size_t steps = 0;
-  for (const uint32_t slot : graph.neighbors(node)) {
-    if (slot == Graph::kNone) break;
-    if (!see(seen_.data(), slot)) continue;
-    if (any_allowed(graph, only, slot)) {
-      slots_[round_++] = slot;
-    } else {
-      prefetch_list(graph, slot);
-      note_touched(&slot, 1);
-      stepped[steps++] = slot;
-    }
+// Which of the nodes pass, into passes_.
+void Traversal::test(const Graph& graph, const RowTest& only, std::span<const uint32_t> nodes) {
+  if (graph.node_count() == graph.linked_count()) {  // no rings
+    only(nodes, passes_.data());
+    return;
   }
-  for (size_t i = 0; i < steps; ++i) {
-    for (const uint32_t slot : graph.neighbors(stepped[i])) {
-      if (slot == Graph::kNone || round_ >= most) break;
-      if (!any_allowed(graph, only, slot)) continue;
+  for (size_t i = 0; i < nodes.size(); ++i) passes_[i] = any_allowed(graph, only, nodes[i]) ? 1 : 0;
+}
+
+// Without a branch where a node passes or not, which cannot be foreseen.
+void Traversal::gather_through(const Graph& graph, uint32_t node, const RowTest& only) {
+  gather(graph, node);
+  const size_t around = round_;
+  test(graph, only, {slots_.data(), around});
+  note_touched(slots_.data(), around);
+  size_t steps = 0;
+  round_ = 0;
+  for (size_t i = 0; i < around; ++i) {
+    const uint32_t slot = slots_[i];
+    stepped_[steps] = slot;
+    slots_[round_] = slot;
+    steps += passes_[i] ^ 1U;
+    round_ += passes_[i];
+  }
+  for (size_t i = 0; i < steps; ++i) prefetch_list(graph, stepped_[i]);
+  const size_t most = graph.degree();
+  for (size_t i = 0; i < steps && round_ < most; ++i) {
+    const std::span<const uint32_t> list = graph.neighbors(stepped_[i]);
+    const auto count =
+        static_cast<size_t>(std::find(list.begin(), list.end(), Graph::kNone) - list.begin());
+    test(graph, only, list.first(count));
+    uint32_t* const slots = slots_.data() + round_;
+    size_t passing = 0;
+    for (size_t k = 0; k < count; ++k) {
+      slots[passing] = list[k];
+      passing += passes_[k];
+    }
+    for (size_t k = 0; k < passing; ++k) {
+      const uint32_t slot = slots[k];
       slots_[round_] = slot;
       round_ += see(seen_.data(), slot) ? 1 : 0;
     }
@@ -169,6 +205,50 @@ void Traversal::score_round(const Graph& graph, const VectorColumn& column,
   insert(graph, kept, slots_.data());
 }
 
+void Traversal::note_passing(const Found& node) {
+  const auto at =
+      std::upper_bound(passing_.begin(), passing_.end(), node.score,
+                       [](float score, const Found& other) { return score < other.score; });
+  passing_.insert(at, node);
+  if (passing_.size() >= enough_) bound_ = passing_[enough_ - 1].score;
+}
+
+// Takes the node that is next out of the pool.
+void Traversal::drop_next() noexcept {
+  const auto next = pool_.begin() + static_cast<ptrdiff_t>(next_);
+  std::move(next + 1, pool_.begin() + static_cast<ptrdiff_t>(size_), next);
+  --size_;
+}
+
+// Looks around the nearest node that was not looked around before.
+void Traversal::look_at(const Graph& graph, const Walk& walk) {
+  const Found node = pool_[next_];
+  // In the pool of a walk that steps over nodes only the entries may be such that do not pass: they
+  // lead on, and must not stay in the place of one that does.
+  const bool found = walk.only == nullptr || any_allowed(graph, *walk.only, node.slot);
+  const bool through = walk.only != nullptr && walk.enough == 0;
+  if (through && !found) {
+    drop_next();
+  } else {
+    pool_[next_].slot |= kDone;
+    if (walk.enough != 0 && found) note_passing(node);
+  }
+  while (next_ < size_ && (pool_[next_].slot & kDone) != 0) ++next_;
+  if (through) {
+    gather_through(graph, node.slot, *walk.only);
+  } else {
+    gather(graph, node.slot);
+  }
+}
+
+void Traversal::forget_seen(size_t slots) noexcept {
+  if (sparse_) {
+    for (const uint32_t slot : touched_) seen_[slot / 64] = 0;
+  } else {
+    std::fill_n(seen_.begin(), (slots + 63) / 64, 0);
+  }
+}
+
 void Traversal::run(const Graph& graph, const VectorColumn& column, const simd::RankQuery& query,
                     const Walk& walk) {
   if (seen_.size() * 64 < graph.slots()) seen_.resize(block_count(graph.slots()) * kBlockWords);
@@ -177,31 +257,28 @@ void Traversal::run(const Graph& graph, const VectorColumn& column, const simd::
   if (running_) std::fill(seen_.begin(), seen_.end(), 0);  // the last run ended by an exception
   running_ = true;
   sparse_ = graph.slots() > kDenseSlots;
+  enough_ = walk.enough;
+  bound_ = kInfinity;
   size_ = 0;
   next_ = 0;
   visited_ = 0;
   touched_.clear();
+  passing_.clear();
   enter(graph, column.codec()->stride(), query);
   next_ = 0;
-  while (next_ < size_) {
-    const uint32_t node = pool_[next_].slot;
-    pool_[next_].slot |= kDone;
-    while (next_ < size_ && (pool_[next_].slot & kDone) != 0) ++next_;
-    if (walk.only == nullptr) {
-      gather(graph, node);
-    } else {
-      gather_through(graph, node, *walk.only);
+  const size_t together = walk.enough != 0 ? std::min(kTogether, kRound / graph.degree()) : 1;
+  while (next_ < size_ && pool_[next_].score <= bound_) {
+    round_ = 0;
+    look_at(graph, walk);
+    for (size_t i = 1; i < together && next_ < size_ && pool_[next_].score <= bound_; ++i) {
+      look_at(graph, walk);
     }
     if (next_ < size_) prefetch_list(graph, pool_[next_].slot);
     if (round_ != 0) score_round(graph, column, query);
     while (next_ < size_ && (pool_[next_].slot & kDone) != 0) ++next_;
   }
   for (size_t i = 0; i < size_; ++i) pool_[i].slot &= ~kDone;
-  if (sparse_) {
-    for (const uint32_t slot : touched_) seen_[slot / 64] = 0;
-  } else {
-    std::fill_n(seen_.begin(), (graph.slots() + 63) / 64, 0);
-  }
+  forget_seen(graph.slots());
   running_ = false;
 }
 

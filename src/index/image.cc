@@ -163,27 +163,23 @@ void Image::Impl::hide(std::span<const RowId> hidden, AllowedRows& allowed) cons
   }
 }
 
-Result<AllowedRows> Image::Impl::allowed_rows(const ScanQuery& query) const {
+AllowedRows Image::Impl::allowed_rows(const ScanQuery& query, const BoundPredicate* filter) const {
   const VectorColumn& column = columns[query.column];
   AllowedRows allowed;
   allowed.slots = slots.slots();
   const bool skip_archived = !query.include_archived && archived.count() != 0;
-  if (query.filter == nullptr && query.hidden.empty() && !skip_archived &&
+  if (filter == nullptr && query.hidden.empty() && !skip_archived &&
       column.present().count() == slots.slots()) {
     allowed.all = true;
     allowed.count = slots.slots();
     return allowed;
   }
   allowed.blocks.resize(block_count(slots.slots()));
-  std::optional<BoundPredicate> filter;
-  if (query.filter != nullptr) {
-    LOCI_ASSIGN_OR_RETURN(filter, BoundPredicate::bind(*query.filter, fields, slots));
-  }
   for (size_t b = 0; b < allowed.blocks.size(); ++b) {
     BlockMask& mask = allowed.blocks[b];
     mask = column.present().block(b);
     if (skip_archived) mask.subtract(archived.block(b));
-    if (filter.has_value() && !mask.none()) mask.intersect(filter->passing(b));
+    if (filter != nullptr && !mask.none()) mask.intersect(filter->passing(b));
   }
   hide(query.hidden, allowed);
   for (const BlockMask& mask : allowed.blocks) allowed.count += mask.count();
@@ -200,12 +196,16 @@ Result<ScanOutcome> Image::search(const ScanQuery& query) const {
   LOCI_RETURN_IF_ERROR(validate_query(column, query));
   const int64_t start_ns = base::monotonic_ns();
   ScanOutcome outcome;
-  LOCI_ASSIGN_OR_RETURN(const bool done, impl.search_filtered(query, outcome));
-  if (done) {
-    outcome.scan_us = static_cast<double>(base::monotonic_ns() - start_ns) / 1e3;
-    return outcome;
+  std::optional<BoundPredicate> filter;
+  if (query.filter != nullptr) {
+    LOCI_ASSIGN_OR_RETURN(filter, BoundPredicate::bind(*query.filter, impl.fields, impl.slots));
+    LOCI_ASSIGN_OR_RETURN(const bool done, impl.search_filtered(query, *filter, outcome));
+    if (done) {
+      outcome.scan_us = static_cast<double>(base::monotonic_ns() - start_ns) / 1e3;
+      return outcome;
+    }
   }
-  LOCI_ASSIGN_OR_RETURN(const AllowedRows allowed, impl.allowed_rows(query));
+  const AllowedRows allowed = impl.allowed_rows(query, filter.has_value() ? &*filter : nullptr);
   const int64_t filtered_ns = base::monotonic_ns();
   outcome.passed_filter = allowed.count;
   LOCI_ASSIGN_OR_RETURN(const bool answered, impl.search_graph(query, allowed, outcome));

@@ -60,7 +60,7 @@ struct ScanQuery {
 /// How a search went about it.
 enum class ScanPlan : uint8_t {
   kExactScan,     ///< every allowed row was compared by code
-  kPassingRows,   ///< the same, chosen in place of the graph because few rows pass
+  kPassingRows,   ///< few rows pass: they were ranked by code, in place of the graph
   kGraph,         ///< the graph alone
   kGraphAndTail,  ///< the graph, and a scan of the rows that it does not have yet
 };

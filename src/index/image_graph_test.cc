@@ -183,6 +183,26 @@ TEST_F(ImageGraphTest, FiltersGiveKRowsAtEverySelectivity) {
   }
 }
 
+TEST_F(ImageGraphTest, FiltersHoldWithTheShortestAndTheLongestLists) {
+  Predicate filter;
+  filter.kind = Predicate::Kind::kCompare;
+  filter.op = Predicate::Op::kGe;
+  filter.column = 0;
+  fill(4000);
+  for (const size_t m : {4, 64}) {
+    GraphOptions options;
+    options.m = m;
+    build(options);
+    for (const int64_t from : {500, 4000, 7000, 9000, 9900}) {
+      filter.values = {from};
+      ScanQuery query = asking(0.95);
+      query.ef = 40;
+      query.filter = &filter;
+      EXPECT_GE(mean_recall(query, 30), 0.9) << "m " << m << " from " << from;
+    }
+  }
+}
+
 TEST_F(ImageGraphTest, HiddenAndArchivedRowsAreLeftOut) {
   fill(3000);
   build();

@@ -14,6 +14,7 @@
 //
 // Tested by image_graph_test.cc.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <optional>
@@ -343,8 +344,8 @@ void Image::Impl::link(size_t column, size_t slot) noexcept {
 /// Rows that a search in a graph may return.
 struct Image::Impl::Rows {
   const RowTest& test;
-  size_t count = 0;  ///< about
-  bool all = false;
+  size_t count = 0;                    ///< about
+  const AllowedRows* known = nullptr;  ///< not null: all of them, as a set
 };
 
 namespace {
@@ -365,6 +366,28 @@ AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph, const 
   return tail;
 }
 
+/// About how many slots pass, from some that are spread over all; from more where few of those do,
+/// as a walk goes astray where far fewer pass than was thought.
+size_t estimate_passing(const RowTest& test, size_t slots) {
+  constexpr size_t kRound = 128;
+  constexpr size_t kMostRounds = 5;
+  constexpr size_t kEnoughPass = 24;
+  if (slots == 0) return 0;
+  std::array<uint32_t, kRound> sample{};
+  std::array<uint8_t, kRound> passes{};
+  size_t passing = 0;
+  size_t asked = 0;
+  for (size_t round = 0; round < kMostRounds && passing < kEnoughPass; ++round) {
+    for (size_t i = 0; i < kRound; ++i) {
+      sample[i] = static_cast<uint32_t>((i * kMostRounds + round) * slots / (kRound * kMostRounds));
+    }
+    test(sample, passes.data());
+    passing += static_cast<size_t>(std::count(passes.begin(), passes.end(), 1));
+    asked += kRound;
+  }
+  return passing * slots / asked;
+}
+
 /// Whether a query may be answered by a graph at all.
 bool asks_for_less(const ScanQuery& query) noexcept {
   return !query.exact && query.k != 0 && (query.ef != 0 || (query.recall > 0 && query.recall < 1));
@@ -376,39 +399,33 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows
                                        ScanOutcome& outcome) const {
   if (!asks_for_less(query) || graphs == nullptr) return false;
   const RowTest test(allowed);
-  return search_rows(query, {.test = test, .count = allowed.count, .all = allowed.all}, outcome);
+  return search_rows(query, {.test = test, .count = allowed.count, .known = &allowed}, outcome);
 }
 
-// The filter costs a nanosecond a row when it is evaluated for all, five times what a walk takes on
-// notes384. Where many of some sampled rows pass, it is evaluated only for what the walk finds.
-// Where fewer do, a walk asks for so many rows that it is faster to know all before. If it gives
-// less than k rows, all begins anew.
-Result<bool> Image::Impl::search_filtered(const ScanQuery& query, ScanOutcome& outcome) const {
-  constexpr size_t kSampled = 128;
-  constexpr auto kEnoughPass = static_cast<size_t>(kWideFilter * kSampled);
-  if (query.filter == nullptr || graphs == nullptr || !asks_for_less(query)) return false;
+// Where enough of some sampled rows pass for a walk, the filter is evaluated only for what the walk
+// meets. If the walk gives less than k rows, all begins anew.
+Result<bool> Image::Impl::search_filtered(const ScanQuery& query, const BoundPredicate& filter,
+                                          ScanOutcome& outcome) const {
+  if (graphs == nullptr || !asks_for_less(query)) return false;
   if (!graphs->columns[query.column].graph.has_value()) return false;
-  LOCI_ASSIGN_OR_RETURN(const BoundPredicate filter,
-                        BoundPredicate::bind(*query.filter, fields, slots));
   std::vector<uint32_t> hidden;
   for (const RowId row : query.hidden) {
     if (const auto slot = slots.find(row)) hidden.push_back(static_cast<uint32_t>(*slot));
   }
   std::sort(hidden.begin(), hidden.end());
   const bool skip_archived = !query.include_archived && archived.count() != 0;
+  const SlotBits& present = columns[query.column].present();
   const RowTest test({.filter = &filter,
-                      .present = &columns[query.column].present(),
+                      .present = present.count() == slots.slots() ? nullptr : &present,
                       .archived = skip_archived ? &archived : nullptr,
                       .hidden = hidden},
                      slots.slots());
-  size_t passing = 0;
-  for (size_t i = 0; i < kSampled; ++i) passing += test(i * slots.slots() / kSampled) ? 1 : 0;
-  if (passing < kEnoughPass) return false;
-  outcome.passed_filter = passing * slots.slots() / kSampled;
+  outcome.passed_filter = estimate_passing(test, slots.slots());
   outcome.passed_is_estimate = true;
   LOCI_ASSIGN_OR_RETURN(
       const bool answered,
-      search_rows(query, {.test = test, .count = outcome.passed_filter, .all = false}, outcome));
+      search_rows(query, {.test = test, .count = outcome.passed_filter, .known = nullptr},
+                  outcome));
   if (!answered) outcome = {};
   return answered;
 }
@@ -422,29 +439,35 @@ Result<bool> Image::Impl::search_rows(const ScanQuery& query, const Rows& rows,
   const VectorColumn& column = columns[query.column];
   const GraphScan scan = {column, *graph, query, rows.test, rows.count, slots.rows()};
   const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
-  if (walk.ef == 0) {
-    outcome.plan = rows.all ? ScanPlan::kExactScan : ScanPlan::kPassingRows;
-    return false;
-  }
+  if (walk.ef == 0 && (rows.known == nullptr || rows.known->all)) return false;
   const AllowedRows tail = unlinked_rows(column, *graph, rows.test, slots.slots());
   if (tail.count > rows.count / 2) return false;
   LOCI_RETURN_IF_ERROR(column.verify_codes());
   TopK best(query.k, query.max_distance);
   ScanOutcome found;
-  LOCI_ASSIGN_OR_RETURN(const size_t seen, graph_scan(scan, walk, best, found));
+  size_t seen = 0;
+  if (walk.ef != 0) {
+    LOCI_ASSIGN_OR_RETURN(seen, graph_scan(scan, walk, best, found));
+    found.plan = tail.count == 0 ? ScanPlan::kGraph : ScanPlan::kGraphAndTail;
+    found.ef = walk.ef;
+  }
+  const bool too_few = walk.ef == 0 || seen + tail.count < query.k;
+  if (too_few && rows.known != nullptr && !rows.known->all) {
+    best = TopK(query.k, query.max_distance);
+    LOCI_ASSIGN_OR_RETURN(seen, code_scan(scan, *rows.known, std::max(ef, query.k), best, found));
+    found.plan = ScanPlan::kPassingRows;
+    found.ef = 0;
+  }
   if (seen + tail.count < query.k) return false;  // there are more than k: the scan finds them
-  found.plan = ScanPlan::kGraph;
   if (tail.count != 0) {
     ScanOutcome more;
     LOCI_RETURN_IF_ERROR(exact_scan(column, query, tail, slots.rows(), more));
     for (const Neighbor& neighbor : more.neighbors) best.offer(neighbor);
     found.scanned += more.scanned;
     found.reranked += more.reranked;
-    found.plan = ScanPlan::kGraphAndTail;
   }
   found.passed_filter = outcome.passed_filter;
   found.passed_is_estimate = outcome.passed_is_estimate;
-  found.ef = walk.ef;
   found.tail = tail.count;
   found.neighbors = std::move(best).take_sorted();
   outcome = std::move(found);

@@ -18,6 +18,8 @@
 
 namespace loci::index {
 
+class BoundPredicate;
+
 /// The graphs of an image's columns, and the rows changed since a build began.
 struct ImageGraphs;
 
@@ -36,7 +38,9 @@ struct Image::Impl {
 
   Status check(const ImageRow& row);
   Status reserve(const ImageRow& row, size_t slot);
-  [[nodiscard]] Result<AllowedRows> allowed_rows(const ScanQuery& query) const;
+  /// `filter`: that of the query, bound; null when it has none.
+  [[nodiscard]] AllowedRows allowed_rows(const ScanQuery& query,
+                                         const BoundPredicate* filter) const;
   void hide(std::span<const RowId> hidden, AllowedRows& allowed) const;
 
   /// Whether slots must keep their rows: there is a graph, or one is being built.
@@ -49,7 +53,8 @@ struct Image::Impl {
   [[nodiscard]] Result<bool> search_graph(const ScanQuery& query, const AllowedRows& allowed,
                                           ScanOutcome& outcome) const;
   /// The same without evaluating the filter for all rows before.
-  [[nodiscard]] Result<bool> search_filtered(const ScanQuery& query, ScanOutcome& outcome) const;
+  [[nodiscard]] Result<bool> search_filtered(const ScanQuery& query, const BoundPredicate& filter,
+                                             ScanOutcome& outcome) const;
   struct Rows;
   [[nodiscard]] Result<bool> search_rows(const ScanQuery& query, const Rows& rows,
                                          ScanOutcome& outcome) const;

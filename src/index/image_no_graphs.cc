@@ -53,6 +53,7 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& /*query*/, const Allowed
   return false;
 }
 Result<bool> Image::Impl::search_filtered(const ScanQuery& /*query*/,
+                                          const BoundPredicate& /*filter*/,
                                           ScanOutcome& /*outcome*/) const {
   return false;
 }

@@ -24,10 +24,19 @@ class BoundPredicate {
 
   /// Whether the predicate is true for the row of one slot: some nanoseconds a leaf.
   [[nodiscard]] bool passes(size_t slot) const noexcept { return truth_of(root_, slot) > 0; }
+  /// The same of many slots, in any order: met[i] is 1 or 0. Quicker than one by one.
+  void passes(std::span<const uint32_t> slots, uint8_t* met) const noexcept {
+    test_slots(root_, slots, met);
+  }
   /// The rows of `block` for which the predicate is true; bits past the last slot are unspecified.
-  [[nodiscard]] BlockMask passing(size_t block) const;
+  [[nodiscard]] BlockMask passing(size_t block) const { return rows_with(root_, block, true); }
 
  private:
+  /// Dictionary codes that follow one another.
+  struct CodeRun {
+    uint32_t low = 0;
+    uint32_t high = 0;
+  };
   /// A test of one column that needs nothing but the stored value, or a connective.
   struct Node {
     enum class Test : uint8_t { kAnd, kOr, kNot, kNever, kIsNull, kBits, kInts, kReals, kCodes };
@@ -42,22 +51,20 @@ class BoundPredicate {
     double real_high = 0;
     std::vector<int64_t> ints;    ///< or at one of these, ascending
     std::vector<double> reals;    ///< or at one of these, ascending
-    std::vector<uint8_t> codes;   ///< kCodes: by code, 1 where met
+    std::vector<CodeRun> runs;    ///< kCodes: met in these,
+    std::vector<uint8_t> codes;   ///< or, when not empty, by code: 1 where met
     std::vector<BlockMask> bits;  ///< kBits: by block
     std::vector<Node> children;
-  };
-  /// What a node says of the rows of a block; rows in neither set are unknown.
-  struct Truth {
-    BlockMask yes;
-    BlockMask no;
   };
   class Binder;
 
   /// 1: true, 0: unknown, -1: false.
   static int truth_of(const Node& node, size_t slot) noexcept;
   [[nodiscard]] static bool is_met(const Node& node, size_t slot) noexcept;
-  static void evaluate(const Node& node, size_t block, Truth& out);
-  static void evaluate_children(const Node& node, size_t block, Truth& out);
+  static void test_slots(const Node& node, std::span<const uint32_t> slots, uint8_t* met) noexcept;
+  /// The rows where the node is true, or those where it is false; rows in neither are unknown.
+  static BlockMask rows_with(const Node& node, size_t block, bool truth);
+  static BlockMask rows_met(const Node& node, size_t block);
 
   Node root_;
 };

@@ -156,6 +156,16 @@ void expect_agrees(const Table& table, const Predicate& predicate) {
     const Truth truth = truth_of(predicate, table.rows[slot], table.slots.row(slot));
     ASSERT_EQ(passes, truth == Truth(true)) << "slot " << slot;
   }
+  std::vector<uint32_t> slots;  // in no order, more than are tested at once
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    slots.push_back(static_cast<uint32_t>(i * 7919 % table.rows.size()));
+  }
+  std::vector<uint8_t> met(slots.size() + 1, 7);
+  bound->passes(slots, met.data());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    ASSERT_EQ(met[i], bound->passes(slots[i]) ? 1 : 0) << "slot " << slots[i];
+  }
+  EXPECT_EQ(met.back(), 7);
 }
 
 const std::vector<FieldType> kTypes = {FieldType::kText, FieldType::kInt, FieldType::kFloat,
@@ -292,6 +302,61 @@ TEST(PredicateTest, IntegersBeyondDoublesCompareByValue) {
     expect_agrees(table, compare_with(1, op, 9007199254740994.0));
     expect_agrees(table, compare_with(2, op, big));
     expect_agrees(table, compare_with(2, op, big - 1));
+  }
+}
+
+// A column without NULL and one with, as their rows are tested by different code.
+TEST(PredicateTest, ColumnsOfOneKindAgreeWithThreeValuedLogic) {
+  for (const bool with_null : {false, true}) {
+    Table table(kTypes);
+    for (int64_t i = 0; i < 1100; ++i) {
+      if (with_null && i % 9 == 0) {
+        table.add(RowId{i}, Row(kTypes.size(), std::monostate{}));
+        continue;
+      }
+      table.add(RowId{i}, {"text " + std::to_string(i % 100), i % 50 - 25,
+                           static_cast<double>(i % 50) / 4, i % 3 == 0});
+    }
+    for (const Op op : {Op::kEq, Op::kNe, Op::kLt, Op::kLe, Op::kGt, Op::kGe}) {
+      expect_agrees(table, compare_with(0, op, std::string("text 42")));
+      expect_agrees(table, compare_with(0, op, std::string("text")));
+      expect_agrees(table, compare_with(1, op, int64_t{3}));
+      expect_agrees(table, compare_with(2, op, 2.25));
+      expect_agrees(table, compare_with(3, op, true));
+    }
+  }
+}
+
+TEST(PredicateTest, FewTextsAreRunsOfCodesAndManyALookup) {
+  Table table({FieldType::kText});
+  for (int64_t i = 0; i < 1500; ++i) {
+    const bool is_null = i % 11 == 5;
+    table.add(RowId{i}, {is_null ? Value() : Value("text " + std::to_string(i % 100))});
+  }
+  Predicate like;
+  like.kind = Kind::kLike;
+  like.column = 0;
+  for (const char* const pattern : {"text 7", "text 7%", "%7", "%", "nothing"}) {
+    like.values = {std::string(pattern)};
+    expect_agrees(table, like);
+  }
+  for (const int64_t step : {1, 2, 7}) {
+    for (const int64_t count : {1, 8, 9, 14}) {
+      Predicate in;
+      in.kind = Kind::kIn;
+      in.column = 0;
+      for (int64_t i = 0; i < count; ++i) {
+        in.values.emplace_back("text " + std::to_string(step * (count - i)));
+      }
+      expect_agrees(table, in);
+      in.values.emplace_back(std::monostate{});
+      in.values.push_back(in.values.front());
+      expect_agrees(table, in);
+      Predicate inverse;
+      inverse.kind = Kind::kNot;
+      inverse.children = {in};
+      expect_agrees(table, inverse);
+    }
   }
 }
 

@@ -316,6 +316,72 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found + more;
 }
 
+void clear_words(size_t n, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n / 64; ++i) words[i] = 0;
+}
+
+void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
+                uint64_t* words) noexcept {
+  const __m256i least = _mm256_set1_epi64x(low);
+  const __m256i most = _mm256_set1_epi64x(high);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t outside = 0;
+    for (size_t k = 0; k < 64; k += 4) {
+      const __m256i x = load(values + i + k);
+      const __m256i out =
+          _mm256_or_si256(_mm256_cmpgt_epi64(least, x), _mm256_cmpgt_epi64(x, most));
+      outside |= static_cast<uint64_t>(_mm256_movemask_pd(_mm256_castsi256_pd(out))) << k;
+    }
+    words[i / 64] = ~outside;
+  }
+}
+
+void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
+  const __m256d least = _mm256_set1_pd(low);
+  const __m256d most = _mm256_set1_pd(high);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 4) {
+      const __m256d x = _mm256_loadu_pd(values + i + k);
+      const __m256d in = _mm256_and_pd(_mm256_cmp_pd(x, least, _CMP_GE_OQ),  // false for a NaN
+                                       _mm256_cmp_pd(x, most, _CMP_LE_OQ));
+      word |= static_cast<uint64_t>(_mm256_movemask_pd(in)) << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+                uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
+  // There is no unsigned comparison: low <= x <= high where x - low, modulo 2^32, is at most
+  // high - low.
+  const __m256i least = _mm256_set1_epi32(static_cast<int>(low));
+  const __m256i span = _mm256_set1_epi32(static_cast<int>(high - low));
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 8) {
+      const __m256i above = _mm256_sub_epi32(load(values + i + k), least);
+      const __m256i in = _mm256_cmpeq_epi32(_mm256_min_epu32(above, span), above);
+      word |= static_cast<uint64_t>(_mm256_movemask_ps(_mm256_castsi256_ps(in))) << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
+  const auto* const base = reinterpret_cast<const int*>(table);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 8) {
+      const __m256i found = _mm256_i32gather_epi32(base, load(values + i + k), 1);
+      const __m256i sign = _mm256_slli_epi32(found, 31);
+      word |= static_cast<uint64_t>(_mm256_movemask_ps(_mm256_castsi256_ps(sign))) << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
 }  // namespace
 }  // namespace loci::simd
 
@@ -323,10 +389,10 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx2Kernels = {"avx2",         l2sq_f32,      dot_f32,       l1_f32,
-                              scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
-                              select_below,   rank_u4,       summarize_f32, encode_u8,
-                              round_to_units, round_to_bytes};
+const Kernels kAvx2Kernels = {
+    "avx2",         l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
 
 }  // namespace loci::simd
 

@@ -290,6 +290,69 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found;
 }
 
+void clear_words(size_t n, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n / 64; ++i) words[i] = 0;
+}
+
+// Of two comparisons with masks one processor port does both, so there is one: low <= x <= high
+// where x - low, modulo 2^64, is at most high - low.
+void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
+                uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
+  const __m512i least = _mm512_set1_epi64(low);
+  const __m512i span = _mm512_sub_epi64(_mm512_set1_epi64(high), least);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 8) {
+      const __m512i above = _mm512_sub_epi64(_mm512_loadu_si512(values + i + k), least);
+      word |= uint64_t{_mm512_cmple_epu64_mask(above, span)} << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
+  const __m512d least = _mm512_set1_pd(low);
+  const __m512d most = _mm512_set1_pd(high);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 8) {
+      const __m512d x = _mm512_loadu_pd(values + i + k);
+      const __mmask8 in = _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(x, least, _CMP_GE_OQ), x, most,
+                                                  _CMP_LE_OQ);  // false for a NaN
+      word |= uint64_t{in} << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+                uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
+  const __m512i least = _mm512_set1_epi32(static_cast<int>(low));
+  const __m512i span = _mm512_set1_epi32(static_cast<int>(high - low));
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 16) {
+      const __m512i above = _mm512_sub_epi32(_mm512_loadu_si512(values + i + k), least);
+      word |= uint64_t{_mm512_cmple_epu32_mask(above, span)} << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
+  const __m512i one = _mm512_set1_epi32(1);  // the bytes above are of other values
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 16) {
+      const __m512i found = _mm512_i32gather_epi32(_mm512_loadu_si512(values + i + k), table, 1);
+      word |= uint64_t{_mm512_test_epi32_mask(found, one)} << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
 }  // namespace
 }  // namespace loci::simd
 
@@ -297,10 +360,10 @@ LOCI_SIMD_END
 
 namespace loci::simd {
 
-const Kernels kAvx512Kernels = {"avx512",       l2sq_f32,      dot_f32,       l1_f32,
-                                scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
-                                select_below,   rank_u4,       summarize_f32, encode_u8,
-                                round_to_units, round_to_bytes};
+const Kernels kAvx512Kernels = {
+    "avx512",       l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
 
 }  // namespace loci::simd
 

@@ -91,6 +91,21 @@ class KernelChecks {
     return report_;
   }
 
+  CheckReport masks() {
+    for (size_t words = 0; words <= 17; ++words) {
+      for (int round = 0; round < 12; ++round) {
+        check_within(words, picked_integers(), kernels_.within_i64, kScalarKernels.within_i64,
+                     "within_i64");
+        check_within(words, picked_reals(), kernels_.within_f64, kScalarKernels.within_f64,
+                     "within_f64");
+        check_within(words, picked_codes(), kernels_.within_u32, kScalarKernels.within_u32,
+                     "within_u32");
+        check_among(words);
+      }
+    }
+    return report_;
+  }
+
   CheckReport rankings() {
     for (const size_t dim : {1, 64, 127, 128, 129, 300, 384, 784, 8192}) {
       for (size_t count = 0; count <= 40; ++count) {
@@ -339,6 +354,75 @@ class KernelChecks {
            "select_below count " + std::to_string(count) + " kind " + std::to_string(kind));
     if (kind == 5) expect(got.empty(), "select_below keeps rows below -infinity");
     if (kind == 4 && !masked) expect(got.size() == count, "select_below drops below infinity");
+  }
+
+  template <typename T>
+  static std::vector<T> with_neighbors(const std::vector<T>& some) {
+    std::vector<T> all;
+    for (const T x : some) {
+      all.push_back(x);
+      if (x > std::numeric_limits<T>::min()) all.push_back(static_cast<T>(x - 1));
+      if (x < std::numeric_limits<T>::max()) all.push_back(static_cast<T>(x + 1));
+    }
+    return all;
+  }
+
+  // Few different values, so that many equal the ends of an interval or lie next to them.
+  std::vector<int64_t> picked_integers() {
+    using Limits = std::numeric_limits<int64_t>;
+    return with_neighbors<int64_t>({Limits::min(), Limits::max(), 0, int64_t{1} << 32,
+                                    -(int64_t{1} << 31), uniform(-1000, 1000)});
+  }
+  std::vector<uint32_t> picked_codes() {
+    return with_neighbors<uint32_t>(
+        {0, 0x7FFFFFFFU, 0xFFFFFFFFU, static_cast<uint32_t>(uniform(0, 5000))});
+  }
+  std::vector<double> picked_reals() {
+    using Limits = std::numeric_limits<double>;
+    const double some = component(0);
+    return {Limits::quiet_NaN(),
+            Limits::infinity(),
+            -Limits::infinity(),
+            Limits::max(),
+            Limits::lowest(),
+            Limits::denorm_min(),
+            -Limits::denorm_min(),
+            0.0,
+            -0.0,
+            some,
+            std::nextafter(some, 9.0),
+            std::nextafter(some, -9.0)};
+  }
+
+  template <typename T, typename Kernel>
+  void check_within(size_t words, const std::vector<T>& some, Kernel tested, Kernel reference,
+                    const char* name) {
+    const auto any = [&] { return some[static_cast<size_t>(uniform(0, 999)) % some.size()]; };
+    std::vector<T> values(words * 64 + 1);
+    for (T& value : values) value = any();
+    const T low = any();
+    const T high = uniform(0, 3) == 0 ? low : any();
+    std::vector<uint64_t> want(words + 1, 7);
+    std::vector<uint64_t> got(words + 1, 7);  // the last stays 7: nothing is written past the end
+    reference(values.data() + 1, words * 64, low, high, want.data());
+    tested(values.data() + 1, words * 64, low, high, got.data());
+    expect(got == want, std::string(name) + " of " + std::to_string(words) + " words, " +
+                            std::to_string(low) + " to " + std::to_string(high));
+  }
+
+  void check_among(size_t words) {
+    const auto codes = static_cast<size_t>(uniform(1, 3000));
+    std::vector<uint8_t> table(codes + kTablePadding, 255);  // what follows must not matter
+    for (size_t i = 0; i < codes; ++i) table[i] = static_cast<uint8_t>(uniform(0, 1));
+    std::vector<uint32_t> values(words * 64 + 1);
+    for (uint32_t& value : values) {
+      value = static_cast<uint32_t>(uniform(0, static_cast<int>(codes) - 1));
+    }
+    std::vector<uint64_t> want(words + 1, 7);
+    std::vector<uint64_t> got(words + 1, 7);
+    kScalarKernels.among_u32(values.data() + 1, words * 64, table.data(), want.data());
+    kernels_.among_u32(values.data() + 1, words * 64, table.data(), got.data());
+    expect(got == want, "among_u32 of " + std::to_string(words) + " words");
   }
 
   /// Whole numbers below 2^24 throughout: exact in float, so every tier must keep the same rows.

@@ -26,6 +26,9 @@ namespace loci::simd {
 /// Rows of codes are padded with zero bytes to a multiple of this.
 inline constexpr size_t kRowAlignment = 64;
 
+/// What among_u32 may read past a table.
+inline constexpr size_t kTablePadding = 3;
+
 /// Rows of codes of 8 bits a component, c = 16 * high + low, as two planes of 4 bits. A plane has
 /// `stride` bytes a row, a multiple of 64, for 2 * stride components: within each 64 bytes, byte b
 /// holds component b of their 128 in its low half and component b + 64 in its high half. What is
@@ -197,6 +200,19 @@ struct Kernels {
   /// finite.
   void (*round_to_bytes)(const CodingRow& row, const float* with, int8_t* out,
                          ByteRounding* result) noexcept;
+
+  /// Bit i % 64 of words[i / 64]: low <= values[i] <= high, never for a NaN; n is a multiple of 64.
+  /// Nothing is met when low > high.
+  void (*within_i64)(const int64_t* values, size_t n, int64_t low, int64_t high,
+                     uint64_t* words) noexcept;
+  void (*within_f64)(const double* values, size_t n, double low, double high,
+                     uint64_t* words) noexcept;
+  void (*within_u32)(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+                     uint64_t* words) noexcept;
+  /// The same: table[values[i]], of bytes 0 and 1, is 1. Values are below 2^31; up to kTablePadding
+  /// bytes are read past the greatest one's.
+  void (*among_u32)(const uint32_t* values, size_t n, const uint8_t* table,
+                    uint64_t* words) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.

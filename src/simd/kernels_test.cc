@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "simd/dispatch.h"
@@ -42,6 +45,10 @@ TEST_P(KernelsTest, RankingAgreesWithReference) {
   expect_clean(KernelChecks(*GetParam()).rankings(), size_t{9} * 41 * 2 * 3);
 }
 
+TEST_P(KernelsTest, MasksAreThoseOfScalar) {
+  expect_clean(KernelChecks(*GetParam()).masks(), size_t{18} * 12 * 4);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiers, KernelsTest,
                          testing::ValuesIn(available_kernels().begin(), available_kernels().end()),
                          [](const auto& tested) { return std::string(tested.param->tier); });
@@ -60,6 +67,31 @@ TEST(ScalarKernelsTest, KnownValues) {
   EXPECT_EQ(out, 1 + 5 + 5 + 1);
   kScalarKernels.scan_hamming(codes, 4, 1, query, &out);
   EXPECT_EQ(out, 1 + 2 + 2 + 1);
+}
+
+TEST(ScalarKernelsTest, MasksHoldBothEndsOfAnInterval) {
+  std::array<int64_t, 128> integers{};
+  std::array<double, 64> reals{};
+  std::array<uint32_t, 64> codes{};
+  for (size_t i = 0; i < 128; ++i) integers[i] = static_cast<int64_t>(i) - 64;
+  for (size_t i = 0; i < 64; ++i) codes[i] = static_cast<uint32_t>(i);
+  reals[1] = -0.0;
+  reals[2] = std::numeric_limits<double>::quiet_NaN();
+  reals[3] = 1;
+  std::array<uint64_t, 2> words{};
+  kScalarKernels.within_i64(integers.data(), 128, -1, 1, words.data());
+  EXPECT_EQ(words[0], uint64_t{1} << 63);
+  EXPECT_EQ(words[1], 3U);
+  kScalarKernels.within_f64(reals.data(), 64, 0, 0.5, words.data());
+  EXPECT_EQ(words[0], ~uint64_t{12});
+  kScalarKernels.within_u32(codes.data(), 64, 3, 5, words.data());
+  EXPECT_EQ(words[0], 0b111000U);
+  kScalarKernels.within_u32(codes.data(), 64, 5, 3, words.data());
+  EXPECT_EQ(words[0], 0U);
+  std::array<uint8_t, 64 + kTablePadding> table{};
+  table[0] = table[62] = 1;
+  kScalarKernels.among_u32(codes.data(), 64, table.data(), words.data());
+  EXPECT_EQ(words[0], 1U | uint64_t{1} << 62);
 }
 
 TEST(ScalarKernelsTest, PlanesAreReadAsDocumented) {
@@ -118,6 +150,11 @@ TEST(KernelChecksTest, SeeAWrongKernel) {
     return kept == 0 ? 0 : kept - 1;
   };
   EXPECT_NE(KernelChecks(wrong).rankings().failure, "");
+  wrong.within_f64 = [](const double* values, size_t n, double low, double high,
+                        uint64_t* words) noexcept {
+    kScalarKernels.within_f64(values, n, low, std::nextafter(high, -HUGE_VAL), words);
+  };
+  EXPECT_NE(KernelChecks(wrong).masks().failure, "");
 }
 
 }  // namespace

@@ -260,12 +260,87 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found + more;
 }
 
+/// The bits of 16 lanes, each all ones or zero.
+uint64_t bits_of(uint8x16_t lanes) noexcept {
+  const uint8x16_t bit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const uint8x16_t set = vandq_u8(lanes, bit);
+  return uint64_t{vaddv_u8(vget_low_u8(set))} | uint64_t{vaddv_u8(vget_high_u8(set))} << 8;
+}
+
+/// The same of 4 x 4 lanes.
+uint64_t bits_of(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d) noexcept {
+  const uint16x8_t ab = vcombine_u16(vmovn_u32(a), vmovn_u32(b));
+  const uint16x8_t cd = vcombine_u16(vmovn_u32(c), vmovn_u32(d));
+  return bits_of(vcombine_u8(vmovn_u16(ab), vmovn_u16(cd)));
+}
+
+/// Which of four values lie in the interval.
+uint32x4_t four_within(const int64_t* x, int64x2_t low, int64x2_t high) noexcept {
+  const int64x2_t a = vld1q_s64(x);
+  const int64x2_t b = vld1q_s64(x + 2);
+  return vcombine_u32(vmovn_u64(vandq_u64(vcgeq_s64(a, low), vcleq_s64(a, high))),
+                      vmovn_u64(vandq_u64(vcgeq_s64(b, low), vcleq_s64(b, high))));
+}
+
+uint32x4_t four_within(const double* x, float64x2_t low, float64x2_t high) noexcept {
+  const float64x2_t a = vld1q_f64(x);
+  const float64x2_t b = vld1q_f64(x + 2);
+  return vcombine_u32(vmovn_u64(vandq_u64(vcgeq_f64(a, low), vcleq_f64(a, high))),
+                      vmovn_u64(vandq_u64(vcgeq_f64(b, low), vcleq_f64(b, high))));
+}
+
+uint32x4_t four_within(const uint32_t* x, uint32x4_t low, uint32x4_t high) noexcept {
+  const uint32x4_t a = vld1q_u32(x);
+  return vandq_u32(vcgeq_u32(a, low), vcleq_u32(a, high));
+}
+
+template <typename T, typename Lanes>
+void within(const T* values, size_t n, Lanes low, Lanes high, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 16) {
+      const T* const x = values + i + k;
+      word |= bits_of(four_within(x, low, high), four_within(x + 4, low, high),
+                      four_within(x + 8, low, high), four_within(x + 12, low, high))
+              << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
+void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
+                uint64_t* words) noexcept {
+  within(values, n, vdupq_n_s64(low), vdupq_n_s64(high), words);
+}
+
+void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
+  within(values, n, vdupq_n_f64(low), vdupq_n_f64(high), words);
+}
+
+void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+                uint64_t* words) noexcept {
+  within(values, n, vdupq_n_u32(low), vdupq_n_u32(high), words);
+}
+
+/// There is no gather: bytes are loaded one by one, then put together 16 at a time.
+void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; k += 16) {
+      uint8_t found[16];
+      for (size_t j = 0; j < 16; ++j) found[j] = table[values[i + k + j]];
+      word |= bits_of(vceqq_u8(vld1q_u8(found), vdupq_n_u8(1))) << k;
+    }
+    words[i / 64] = word;
+  }
+}
+
 }  // namespace
 
-const Kernels kNeonKernels = {"neon",         l2sq_f32,      dot_f32,       l1_f32,
-                              scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
-                              select_below,   rank_u4,       summarize_f32, encode_u8,
-                              round_to_units, round_to_bytes};
+const Kernels kNeonKernels = {
+    "neon",         l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
 
 }  // namespace loci::simd
 

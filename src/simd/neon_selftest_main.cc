@@ -30,6 +30,7 @@ int main() {
   good = show("byte scans", KernelChecks(neon).byte_scans(), &total) && good;
   good = show("selection", KernelChecks(neon).selections(), &total) && good;
   good = show("ranking", KernelChecks(neon).rankings(), &total) && good;
+  good = show("masks", KernelChecks(neon).masks(), &total) && good;
   std::printf("neon: %zu checks, %s\n", total, good ? "all passed" : "FAILED");
   return good ? 0 : 1;
 }

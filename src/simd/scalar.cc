@@ -221,11 +221,39 @@ void round_to_bytes(const CodingRow& row, const float* with, int8_t* out,
   result->lost2 = static_cast<float>(lost2);
 }
 
+/// Words of 64 bits, a bit for each value that meets the test.
+template <typename T, typename Test>
+void mask_of(const T* values, size_t n, const Test& test, uint64_t* words) noexcept {
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t word = 0;
+    for (size_t k = 0; k < 64; ++k) word |= uint64_t{test(values[i + k])} << k;
+    words[i / 64] = word;
+  }
+}
+
+void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
+                uint64_t* words) noexcept {
+  mask_of(values, n, [=](int64_t x) { return low <= x && x <= high; }, words);
+}
+
+void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
+  mask_of(values, n, [=](double x) { return low <= x && x <= high; }, words);
+}
+
+void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+                uint64_t* words) noexcept {
+  mask_of(values, n, [=](uint32_t x) { return low <= x && x <= high; }, words);
+}
+
+void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
+  mask_of(values, n, [=](uint32_t x) { return table[x] == 1; }, words);
+}
+
 }  // namespace
 
-const Kernels kScalarKernels = {"scalar",       l2sq_f32,      dot_f32,       l1_f32,
-                                scan_dot_u4,    dot_u8_at,     scan_sad_u8,   scan_hamming,
-                                select_below,   rank_u4,       summarize_f32, encode_u8,
-                                round_to_units, round_to_bytes};
+const Kernels kScalarKernels = {
+    "scalar",       l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
 
 }  // namespace loci::simd
