@@ -15,6 +15,8 @@
 
 #include <cmath>
 
+#include "simd/dispatch.h"
+
 namespace loci::index {
 
 namespace {
@@ -28,12 +30,11 @@ constexpr double kNoticeable = 0.01;
 }  // namespace
 
 void OriginFit::note(VectorView row, double scale, bool lossless) noexcept {
-  double square = 0;
   for (size_t j = 0; j < sum_.size(); ++j) {
     sum_[j] += static_cast<double>(row[j]) * scale;
   }
-  for (const float x : row) square += static_cast<double>(x) * static_cast<double>(x);
-  square_sum_ += square * scale * scale;
+  // A plain loop waits for every addition: 35 of 250 ms that 50,000 x 384 take.
+  square_sum_ += simd::kernels().dot_f32(row.data(), row.data(), row.size()) * scale * scale;
   ++rows_;
   if (lossless) ++lossless_;
 }
