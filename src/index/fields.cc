@@ -49,76 +49,57 @@ Status FieldColumn::check(const Value& value) const {
 }
 
 // Whole blocks are allocated, so that a filter reads a block without a test for the end.
-template <typename T>
-void FieldColumn::make_room(std::vector<T>& values, size_t slot) {
-  if (slot < values.size()) return;
+void FieldColumn::make_room(size_t slot) {
+  if (slot < reals_.size()) return;
   const size_t slots = block_count(slot + 1) * kBlockRows;
-  if (slots > values.capacity()) values.reserve(std::max(slots, values.capacity() * 2));
-  values.resize(slots);
+  if (slots > reals_.capacity()) reals_.reserve(std::max(slots, reals_.capacity() * 2));
+  reals_.resize(slots);
 }
 
 FieldColumn::Cell FieldColumn::prepare(size_t slot, const Value& value) {
   nulls_.reserve(slot + 1);
   Cell cell;
   cell.null = is_null(value);
-  switch (type_) {
-    case FieldType::kText:
-      make_room(codes_, slot);
-      if (!cell.null) cell.code = dictionary_.intern(std::get<std::string>(value));
-      break;
-    case FieldType::kInt:
-    case FieldType::kBool:
-      make_room(integers_, slot);
-      if (const auto* integer = std::get_if<int64_t>(&value)) cell.integer = *integer;
-      if (const auto* flag = std::get_if<bool>(&value)) cell.integer = *flag ? 1 : 0;
-      break;
-    case FieldType::kFloat:
-      make_room(reals_, slot);
-      if (const auto* integer = std::get_if<int64_t>(&value)) {
-        cell.real = static_cast<double>(*integer);
-      }
-      if (const auto* real = std::get_if<double>(&value); real != nullptr && !cell.null) {
-        cell.real = *real;
-      }
-      break;
+  if (type_ == FieldType::kFloat) {
+    make_room(slot);
+    if (const auto* integer = std::get_if<int64_t>(&value)) {
+      cell.real = static_cast<double>(*integer);
+    }
+    if (const auto* real = std::get_if<double>(&value); real != nullptr && !cell.null) {
+      cell.real = *real;
+    }
+    return cell;
   }
+  if (const auto* integer = std::get_if<int64_t>(&value)) cell.number = *integer;
+  if (const auto* flag = std::get_if<bool>(&value)) cell.number = *flag ? 1 : 0;
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    cell.number = dictionary_.intern(*text);
+  }
+  numbers_.prepare(slot, cell.number);
   return cell;
 }
 
 void FieldColumn::set(size_t slot, const Cell& cell, bool fresh) noexcept {
-  const bool was_null = fresh || nulls_.test(slot);
-  switch (type_) {
-    case FieldType::kText:
+  if (type_ == FieldType::kFloat) {
+    reals_[slot] = cell.real;
+  } else {
+    if (type_ == FieldType::kText) {
       // Retained first: the old text may be the new one.
-      if (!cell.null) dictionary_.retain(cell.code);
-      if (!was_null) dictionary_.release(codes_[slot]);
-      codes_[slot] = cell.code;
-      break;
-    case FieldType::kInt:
-    case FieldType::kBool:
-      integers_[slot] = cell.integer;
-      break;
-    case FieldType::kFloat:
-      reals_[slot] = cell.real;
-      break;
+      if (!cell.null) dictionary_.retain(static_cast<uint32_t>(cell.number));
+      if (!fresh && !nulls_.test(slot)) dictionary_.release(code(slot));
+    }
+    numbers_.set(slot, cell.number);
   }
   nulls_.set(slot, cell.null);
 }
 
 void FieldColumn::remove(size_t slot, size_t last) noexcept {
-  switch (type_) {
-    case FieldType::kText:
-      if (!nulls_.test(slot)) dictionary_.release(codes_[slot]);
-      codes_[slot] = codes_[last];
-      codes_[last] = 0;
-      break;
-    case FieldType::kInt:
-    case FieldType::kBool:
-      integers_[slot] = integers_[last];
-      break;
-    case FieldType::kFloat:
-      reals_[slot] = reals_[last];
-      break;
+  if (type_ == FieldType::kFloat) {
+    reals_[slot] = reals_[last];
+  } else {
+    if (type_ == FieldType::kText && !nulls_.test(slot)) dictionary_.release(code(slot));
+    numbers_.set(slot, numbers_[last]);
+    numbers_.set(last, 0);
   }
   nulls_.set(slot, nulls_.test(last));
   nulls_.set(last, false);
@@ -126,8 +107,8 @@ void FieldColumn::remove(size_t slot, size_t last) noexcept {
 
 void FieldColumn::clear(size_t slot) noexcept {
   if (type_ == FieldType::kText && !nulls_.test(slot)) {
-    dictionary_.release(codes_[slot]);
-    codes_[slot] = 0;
+    dictionary_.release(code(slot));
+    numbers_.set(slot, 0);
   }
   nulls_.set(slot, true);
 }
@@ -144,13 +125,13 @@ Status FieldColumn::save(uint32_t number, size_t slots, SnapshotWriter& out) con
   switch (type_) {
     case FieldType::kInt:
     case FieldType::kBool:
-      return out.add(values, slots, bytes_of(integers_, slots));
+      return out.add(values, slots, bytes_of(numbers_.first<int64_t>(slots), slots));
     case FieldType::kFloat:
       return out.add(values, slots, bytes_of(reals_, slots));
     case FieldType::kText:
       break;
   }
-  LOCI_RETURN_IF_ERROR(out.add(values, slots, bytes_of(codes_, slots)));
+  LOCI_RETURN_IF_ERROR(out.add(values, slots, bytes_of(numbers_.first<uint32_t>(slots), slots)));
   base::ByteWriter texts;
   dictionary_.save(texts);
   return out.add({SegmentKind::kDictionary, number, 0}, dictionary_.code_count(), texts.view());
@@ -162,48 +143,54 @@ Status FieldColumn::load(uint32_t number, size_t slots, SnapshotFile& from) {
   LOCI_RETURN_IF_ERROR(nulls_.assign(nulls.bytes, slots));
   LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment values,
                         from.read({SegmentKind::kFieldValues, number, 0}));
-  const auto take = [&](auto& into) -> Status {
-    const size_t bytes = slots * sizeof(into[0]);
-    if (values.bytes.size() < bytes) return Status::corruption("snapshot: filter values cut off");
+  const size_t width = type_ == FieldType::kText ? sizeof(uint32_t) : sizeof(int64_t);
+  if (values.bytes.size() < slots * width) {
+    return Status::corruption("snapshot: filter values cut off");
+  }
+  if (type_ == FieldType::kFloat) {
     if (slots == 0) return {};
-    make_room(into, slots - 1);
-    std::memcpy(into.data(), values.bytes.data(), bytes);
+    make_room(slots - 1);
+    std::memcpy(reals_.data(), values.bytes.data(), slots * width);
     return {};
-  };
-  if (type_ == FieldType::kFloat) return take(reals_);
-  if (type_ != FieldType::kText) return take(integers_);
-  LOCI_RETURN_IF_ERROR(take(codes_));
+  }
+  if (type_ != FieldType::kText) {
+    numbers_.assign<int64_t>(values.bytes.data(), slots);
+    return {};
+  }
+  numbers_.assign<uint32_t>(values.bytes.data(), slots);
   LOCI_ASSIGN_OR_RETURN(const SnapshotFile::Segment texts,
                         from.read({SegmentKind::kDictionary, number, 0}));
   base::ByteReader in{base::ByteSpan(texts.bytes)};
   if (!dictionary_.load(in)) return Status::corruption("snapshot: texts of a filter are cut off");
   for (size_t slot = 0; slot < slots; ++slot) {
-    if (nulls_.test(slot)) continue;
-    if (codes_[slot] >= dictionary_.code_count() || dictionary_.text(codes_[slot]) == nullptr) {
+    if (nulls_.test(slot)) {
+      numbers_.set(slot, 0);
+      continue;
+    }
+    if (code(slot) >= dictionary_.code_count() || dictionary_.text(code(slot)) == nullptr) {
       return Status::corruption("snapshot: a filter value without its text");
     }
-    dictionary_.retain(codes_[slot]);
+    dictionary_.retain(code(slot));
   }
   return {};
 }
 
 size_t FieldColumn::memory_bytes() const noexcept {
-  return nulls_.memory_bytes() + integers_.capacity() * sizeof(int64_t) +
-         reals_.capacity() * sizeof(double) + codes_.capacity() * sizeof(uint32_t) +
+  return nulls_.memory_bytes() + numbers_.memory_bytes() + reals_.capacity() * sizeof(double) +
          dictionary_.memory_bytes();
 }
 
 Status FieldColumn::check_invariants(size_t slots) const {
-  const size_t values = integers_.size() + reals_.size() + codes_.size();
+  const size_t values = numbers_.size() + reals_.size();
   if (values < slots)
     return Status::internal(base::str_cat(values, " values for ", slots, " rows"));
   std::vector<uint64_t> owners(dictionary_.code_count());
   for (size_t slot = 0; slot < slots; ++slot) {
     if (nulls_.test(slot) || type_ != FieldType::kText) continue;
-    if (codes_[slot] >= owners.size() || dictionary_.text(codes_[slot]) == nullptr) {
-      return Status::internal(base::str_cat("slot ", slot, " has the free code ", codes_[slot]));
+    if (code(slot) >= owners.size() || dictionary_.text(code(slot)) == nullptr) {
+      return Status::internal(base::str_cat("slot ", slot, " has the free code ", code(slot)));
     }
-    ++owners[codes_[slot]];
+    ++owners[code(slot)];
   }
   for (size_t code = 0; code < owners.size(); ++code) {
     if (owners[code] != dictionary_.owners(code)) {

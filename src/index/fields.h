@@ -8,6 +8,7 @@
 
 #include "index/bits.h"
 #include "index/dictionary.h"
+#include "index/packed_ints.h"
 #include "index/snapshot_file.h"
 #include "loci/types.h"
 
@@ -27,9 +28,8 @@ class FieldColumn {
   /// A value ready to be stored: set() with it cannot fail.
   struct Cell {
     bool null = true;
-    int64_t integer = 0;
+    int64_t number = 0;  ///< integer, bool, or code of a text
     double real = 0;
-    uint32_t code = 0;
   };
   /// Makes room for slot `slot` (at most one past the end) and for `value`, which passed check().
   /// May throw std::bad_alloc; then nothing has changed.
@@ -42,9 +42,9 @@ class FieldColumn {
   void clear(size_t slot) noexcept;
 
   [[nodiscard]] const SlotBits& nulls() const noexcept { return nulls_; }
-  [[nodiscard]] std::span<const int64_t> integers() const noexcept { return integers_; }
+  /// Of integers and bools the values, of texts their codes; of NULL any.
+  [[nodiscard]] const PackedInts& numbers() const noexcept { return numbers_; }
   [[nodiscard]] std::span<const double> reals() const noexcept { return reals_; }
-  [[nodiscard]] std::span<const uint32_t> codes() const noexcept { return codes_; }
   [[nodiscard]] const Dictionary& dictionary() const noexcept { return dictionary_; }
 
   /// Writes everything but the type, as the segments of filter column `number`.
@@ -56,15 +56,16 @@ class FieldColumn {
   [[nodiscard]] Status check_invariants(size_t slots) const;
 
  private:
-  template <typename T>
-  static void make_room(std::vector<T>& values, size_t slot);
+  void make_room(size_t slot);
+  [[nodiscard]] uint32_t code(size_t slot) const noexcept {
+    return static_cast<uint32_t>(numbers_[slot]);
+  }
 
   FieldType type_;
   SlotBits nulls_;
-  std::vector<int64_t> integers_;  ///< kInt, kBool
-  std::vector<double> reals_;      ///< kFloat
-  std::vector<uint32_t> codes_;    ///< kText
-  Dictionary dictionary_;          ///< kText
+  PackedInts numbers_;         ///< kInt, kBool, kText
+  std::vector<double> reals_;  ///< kFloat
+  Dictionary dictionary_;      ///< kText
 };
 
 }  // namespace loci::index

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <string>
@@ -77,8 +78,33 @@ TEST(FieldColumnTest, RandomSetsAndRemovalsAgreeWithAVector) {
     const auto* text = std::get_if<std::string>(&model[slot]);
     ASSERT_EQ(column.nulls().test(slot), text == nullptr);
     if (text != nullptr) {
-      ASSERT_EQ(*column.dictionary().text(column.codes()[slot]), *text);
+      ASSERT_EQ(*column.dictionary().text(static_cast<uint32_t>(column.numbers()[slot])), *text);
     }
+  }
+}
+
+TEST(FieldColumnTest, IntegersOfGrowingWidthAgreeWithAVector) {
+  constexpr size_t kSlots = 3000;
+  std::mt19937_64 random(9);
+  for (const int bits : {7, 8, 15, 16, 31, 32, 63}) {
+    FieldColumn column(FieldType::kInt);
+    std::vector<int64_t> model;
+    for (int step = 0; step < 9000; ++step) {
+      const size_t slot = model.size() < kSlots ? model.size() : random() % kSlots;
+      // The widest come late, so that narrow values are there to be widened.
+      const int width = step < 6000 ? std::min(bits, 7) : bits;
+      const auto magnitude = static_cast<int64_t>(random() >> (64 - width));
+      const int64_t value = random() % 2 == 0 ? magnitude : -magnitude - 1;
+      const bool fresh = slot == model.size();
+      column.set(slot, column.prepare(slot, value), fresh);
+      if (fresh) model.push_back(value);
+      model[slot] = value;
+    }
+    for (size_t slot = 0; slot < kSlots; ++slot) {
+      ASSERT_EQ(column.numbers()[slot], model[slot]) << bits << " bits, slot " << slot;
+    }
+    const size_t wide = bits == 7 ? 1 : bits <= 15 ? 2 : bits <= 31 ? 4 : 8;
+    column.numbers().visit([&](const auto* values) { EXPECT_EQ(sizeof(*values), wide); });
   }
 }
 

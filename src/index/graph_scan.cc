@@ -12,7 +12,8 @@
 // Under a filter there are three ways, and plan_walk() takes the cheapest:
 //   - most rows pass: a walk as without a filter, that goes on until enough of what it has looked
 //     around passes. The filter is asked for those nodes alone;
-//   - a walk that keeps passing nodes only, and steps over the others;
+//   - a walk that keeps passing nodes only, and steps over the others. Up to some 262,144 rows the
+//     filter is evaluated for all before;
 //   - few rows pass: no walk. All that pass are scored by 4-bit codes (code_scan), and the best of
 //     them go the way of what a walk leaves.
 // Tested by graph_test.cc, image_graph_test.cc.
@@ -41,7 +42,7 @@ constexpr float kSlack = 3;
 constexpr size_t kComparedAnyway = 8;
 // Under a filter that a share of the rows pass, a walk that steps over the others keeps 1 + this /
 // share times as many nodes.
-constexpr double kMoreWhereFewPass = 0.01;
+constexpr double kMoreWhereFewPass = 0.018;
 // Nodes whose codes are on their way while one is refined.
 constexpr size_t kAhead = 16;
 
@@ -162,19 +163,26 @@ GraphWalk plan_walk(const GraphScan& scan, size_t wanted) noexcept {
     if (kNode * ef >= kRowInRun * rows) return {};
     return {.ef = wanted, .through = false, .enough = 0};
   }
-  constexpr double kRowAlone = 9;  // of a scan by code
-  constexpr double kValue = 0.25;  // to be evaluated for all rows before that
+  constexpr double kRowAlone =
+      7.5;                         // of a scan by code, of up to 192 bytes; longer ones take longer
+  constexpr double kValue = 0.06;  // to be evaluated for all rows before that
+  // A node of a walk that steps over others: where the filter is known for all, and where not.
+  constexpr double kKnownNode = 800;
   constexpr double kThroughNode = 500;
   constexpr double kList = 80;
   constexpr double kMostLists = 16;
   // Of fewer a walk meets too few to go on from.
-  constexpr double kNarrowFilter = 0.04;
+  constexpr double kNarrowFilter = 0.03;
   const auto passing = static_cast<double>(scan.allowed_count);
   const double share = std::min(1.0, passing / rows);
-  const double scanned = kRowAlone * passing + kValue * rows;
-  const double wide = kNode / std::max(share, kNarrowFilter);
-  const double through = kThroughNode + kList * std::min(kMostLists, 2 / share);
-  if (share < kNarrowFilter || ef * std::min(wide, through) >= scanned) return {};
+  const double evaluated = kValue * rows;
+  const double length = std::max(1.0, static_cast<double>(scan.column.codec()->stride()) / 192);
+  const double scanned = kRowAlone * length * passing + evaluated;
+  const double wide = ef * kNode / std::max(share, kNarrowFilter);
+  const double through = evaluated_for_all(scan.graph.slots())
+                             ? ef * kKnownNode + evaluated
+                             : ef * (kThroughNode + kList * std::min(kMostLists, 2 / share));
+  if (share < kNarrowFilter || std::min(wide, through) >= scanned) return {};
   if (through < wide) {
     // Where few pass their graph is a poorer one: recall on notes384 at 5 % is 0.940 with an ef for
     // 0.95 as it is, 0.970 with 1.4 times as much.

@@ -29,6 +29,12 @@ struct GraphWalk {
   size_t enough = 0;     ///< not 0: until so many passing nodes were found
 };
 
+/// Whether a filter that not most rows pass is evaluated for all of `slots` rows before a walk. Of
+/// few rows that costs less than asking it for those that the walk meets.
+[[nodiscard]] constexpr bool evaluated_for_all(size_t slots) noexcept {
+  return slots <= size_t{1} << 18;
+}
+
 /// The cheapest way to search: `wanted` is the ef without a filter. An ef of 0: a scan of the
 /// allowed rows is cheaper than the graph.
 [[nodiscard]] GraphWalk plan_walk(const GraphScan& scan, size_t wanted) noexcept;

@@ -198,6 +198,41 @@ TEST(GraphTest, EveryWayBehindAFilterFindsTheNearestThatPass) {
   }
 }
 
+// What a walk asks the filter, row by row, is what it is told beforehand of all rows: the same
+// nodes.
+TEST(GraphTest, AFilterThatIsAskedAndOneThatIsKnownLeadTheSameWay) {
+  Bed bed(Metric::kL2, 24, Shape::kClusters);
+  bed.fill(4000);
+  bed.make_graph();
+  bed.link(0, bed.slots());
+  std::vector<FieldColumn> fields(1, FieldColumn(FieldType::kInt));
+  const AllowedRows rows = bed.linked_rows(7);
+  for (size_t slot = 0; slot < bed.slots(); ++slot) {
+    const bool passes = rows.blocks[slot / kBlockRows].test(slot % kBlockRows);
+    fields[0].set(slot, fields[0].prepare(slot, int64_t{passes ? 1 : 0}), true);
+  }
+  Predicate predicate;
+  predicate.kind = Predicate::Kind::kCompare;
+  predicate.values = {int64_t{1}};
+  const Result<BoundPredicate> bound = BoundPredicate::bind(predicate, fields, RowSlots());
+  ASSERT_TRUE(bound.has_value()) << bound.error().to_string();
+  const RowTest asked({.filter = &*bound, .present = nullptr, .archived = nullptr, .hidden = {}},
+                      bed.slots());
+  ASSERT_TRUE(asked.words().empty());
+  const double same =
+      bed.recall_among(rows, 40, 10, [&](const GraphScan& scan, TopK& best, ScanOutcome& outcome) {
+        const GraphScan asking{scan.column, scan.graph, scan.query, asked, rows.count, scan.rowids};
+        const GraphWalk walk = {.ef = 30, .through = true, .enough = 0};
+        TopK other(scan.query.k, scan.query.max_distance);
+        ScanOutcome of_other;
+        const Result<size_t> seen = graph_scan(scan, walk, best, outcome);
+        EXPECT_EQ(graph_scan(asking, walk, other, of_other).value(), seen.value());
+        EXPECT_EQ(of_other.visited, outcome.visited);
+        return seen;
+      });
+  EXPECT_GE(same, 0.9);
+}
+
 struct RecallCase {
   Metric metric;
   size_t dim;

@@ -53,6 +53,8 @@ class Traversal {
   void note_touched(const uint32_t* slots, size_t count);
   void gather(const Graph& graph, uint32_t node);
   void gather_through(const Graph& graph, uint32_t node, const RowTest& only);
+  void gather_open(const Graph& graph, uint32_t node);
+  void take(uint32_t slot) noexcept;
   void test(const Graph& graph, const RowTest& only, std::span<const uint32_t> nodes);
   void look_at(const Graph& graph, const Walk& walk);
   void note_passing(const Found& node);
@@ -63,6 +65,8 @@ class Traversal {
   [[nodiscard]] float limit() const noexcept;
 
   std::vector<uint64_t> seen_;  ///< all zero between runs
+  std::vector<uint64_t> open_;  ///< with open_known_: passing nodes that were not scored yet
+  bool open_known_ = false;
   std::vector<uint32_t> touched_;
   std::vector<Found> pool_;
   std::vector<Found> passing_;  ///< with enough_: looked around, nearest first

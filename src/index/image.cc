@@ -22,6 +22,7 @@
 #include "index/image.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/bytes.h"
@@ -33,6 +34,7 @@
 #include "index/image_impl.h"
 #include "index/predicate_eval.h"
 #include "index/snapshot_file.h"
+#include "simd/dispatch.h"
 
 namespace loci::index {
 
@@ -155,6 +157,25 @@ size_t Image::vector_count(size_t column) const noexcept {
   return column < impl_->columns.size() ? impl_->columns[column].present().count() : 0;
 }
 
+namespace {
+
+/// How many rows the masks hold in all.
+size_t count_rows(std::span<const BlockMask> masks) noexcept {
+  constexpr size_t kAtOnce = 64;
+  constexpr std::array<uint8_t, sizeof(BlockMask)> kNone{};
+  std::array<int32_t, kAtOnce> counts{};
+  size_t rows = 0;
+  for (size_t at = 0; at < masks.size(); at += kAtOnce) {
+    const size_t n = std::min(kAtOnce, masks.size() - at);
+    simd::kernels().scan_hamming(reinterpret_cast<const uint8_t*>(masks[at].words.data()),
+                                 sizeof(BlockMask), n, kNone.data(), counts.data());
+    for (size_t i = 0; i < n; ++i) rows += static_cast<size_t>(counts[i]);
+  }
+  return rows;
+}
+
+}  // namespace
+
 void Image::Impl::hide(std::span<const RowId> hidden, AllowedRows& allowed) const {
   for (const RowId row : hidden) {
     if (const auto slot = slots.find(row)) {
@@ -175,14 +196,20 @@ AllowedRows Image::Impl::allowed_rows(const ScanQuery& query, const BoundPredica
     return allowed;
   }
   allowed.blocks.resize(block_count(slots.slots()));
+  const bool all_present = column.present().count() == slots.slots();
   for (size_t b = 0; b < allowed.blocks.size(); ++b) {
     BlockMask& mask = allowed.blocks[b];
-    mask = column.present().block(b);
+    if (filter != nullptr) filter->find_passing(b, mask);
+    const bool whole = all_present && (b + 1) * kBlockRows <= slots.slots();
+    if (filter == nullptr) {
+      mask = column.present().block(b);
+    } else if (!whole) {
+      mask.intersect(column.present().block(b));
+    }
     if (skip_archived) mask.subtract(archived.block(b));
-    if (filter != nullptr && !mask.none()) mask.intersect(filter->passing(b));
   }
   hide(query.hidden, allowed);
-  for (const BlockMask& mask : allowed.blocks) allowed.count += mask.count();
+  allowed.count = count_rows(allowed.blocks);
   return allowed;
 }
 

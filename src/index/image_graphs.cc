@@ -366,20 +366,20 @@ AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph, const 
   return tail;
 }
 
-/// About how many slots pass, from some that are spread over all; from more where few of those do,
-/// as a walk goes astray where far fewer pass than was thought.
+/// About how many slots pass, from some that are spread over all. Where the walk rests on it, from
+/// more if few of those do: it goes astray where far fewer pass than was thought.
 size_t estimate_passing(const RowTest& test, size_t slots) {
   constexpr size_t kRound = 128;
-  constexpr size_t kMostRounds = 5;
+  const size_t most_rounds = evaluated_for_all(slots) ? 1 : 5;
   constexpr size_t kEnoughPass = 24;
   if (slots == 0) return 0;
   std::array<uint32_t, kRound> sample{};
   std::array<uint8_t, kRound> passes{};
   size_t passing = 0;
   size_t asked = 0;
-  for (size_t round = 0; round < kMostRounds && passing < kEnoughPass; ++round) {
+  for (size_t round = 0; round < most_rounds && passing < kEnoughPass; ++round) {
     for (size_t i = 0; i < kRound; ++i) {
-      sample[i] = static_cast<uint32_t>((i * kMostRounds + round) * slots / (kRound * kMostRounds));
+      sample[i] = static_cast<uint32_t>((i * most_rounds + round) * slots / (kRound * most_rounds));
     }
     test(sample, passes.data());
     passing += static_cast<size_t>(std::count(passes.begin(), passes.end(), 1));
@@ -403,7 +403,7 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows
 }
 
 // Where enough of some sampled rows pass for a walk, the filter is evaluated only for what the walk
-// meets. If the walk gives less than k rows, all begins anew.
+// meets, but see evaluated_for_all(). If the walk gives less than k rows, all begins anew.
 Result<bool> Image::Impl::search_filtered(const ScanQuery& query, const BoundPredicate& filter,
                                           ScanOutcome& outcome) const {
   if (graphs == nullptr || !asks_for_less(query)) return false;
@@ -440,6 +440,7 @@ Result<bool> Image::Impl::search_rows(const ScanQuery& query, const Rows& rows,
   const GraphScan scan = {column, *graph, query, rows.test, rows.count, slots.rows()};
   const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
   if (walk.ef == 0 && (rows.known == nullptr || rows.known->all)) return false;
+  if (walk.through && rows.known == nullptr && evaluated_for_all(slots.slots())) return false;
   const AllowedRows tail = unlinked_rows(column, *graph, rows.test, slots.slots());
   if (tail.count > rows.count / 2) return false;
   LOCI_RETURN_IF_ERROR(column.verify_codes());

@@ -28,31 +28,30 @@ class BoundPredicate {
   void passes(std::span<const uint32_t> slots, uint8_t* met) const noexcept {
     test_slots(root_, slots, met);
   }
-  /// The rows of `block` for which the predicate is true; bits past the last slot are unspecified.
-  [[nodiscard]] BlockMask passing(size_t block) const { return rows_with(root_, block, true); }
+  /// Adds the rows of `block` for which the predicate is true to `rows`, which is empty; bits past
+  /// the last slot are unspecified.
+  void find_passing(size_t block, BlockMask& rows) const { find_rows(root_, block, true, rows); }
 
  private:
-  /// Dictionary codes that follow one another.
-  struct CodeRun {
-    uint32_t low = 0;
-    uint32_t high = 0;
+  /// Integers, or dictionary codes, from `low` to `high`.
+  struct Run {
+    int64_t low = 0;
+    int64_t high = -1;
   };
   /// A test of one column that needs nothing but the stored value, or a connective.
   struct Node {
-    enum class Test : uint8_t { kAnd, kOr, kNot, kNever, kIsNull, kBits, kInts, kReals, kCodes };
+    enum class Test : uint8_t { kAnd, kOr, kNot, kNever, kIsNull, kBits, kNumbers, kReals };
     Test test = Test::kNever;
-    bool negated = false;  ///< kInts, kReals, kCodes: true where the test is not met
-    /// kNever, kInts, kReals, kCodes: unknown also where nothing matched (NULL among the constants)
+    bool negated = false;  ///< kNumbers, kReals: true where the test is not met
+    /// kNever, kNumbers, kReals: unknown also where nothing matched (NULL among the constants)
     bool otherwise_unknown = false;
     const FieldColumn* column = nullptr;  // must outlive this: a column of the image
-    int64_t int_low = 0;                  ///< kInts: met from int_low to int_high,
-    int64_t int_high = -1;
-    double real_low = 1;  ///< kReals: met from real_low to real_high,
+    std::vector<Run> runs;                ///< kNumbers: met in these, which are few,
+    std::vector<int64_t> ints;            ///< or, when not empty, at one of these, ascending,
+    std::vector<uint8_t> codes;           ///< or, when not empty, by code of a text: 1 where met
+    double real_low = 1;                  ///< kReals: met from real_low to real_high,
     double real_high = 0;
-    std::vector<int64_t> ints;    ///< or at one of these, ascending
     std::vector<double> reals;    ///< or at one of these, ascending
-    std::vector<CodeRun> runs;    ///< kCodes: met in these,
-    std::vector<uint8_t> codes;   ///< or, when not empty, by code: 1 where met
     std::vector<BlockMask> bits;  ///< kBits: by block
     std::vector<Node> children;
   };
@@ -63,8 +62,8 @@ class BoundPredicate {
   [[nodiscard]] static bool is_met(const Node& node, size_t slot) noexcept;
   static void test_slots(const Node& node, std::span<const uint32_t> slots, uint8_t* met) noexcept;
   /// The rows where the node is true, or those where it is false; rows in neither are unknown.
-  static BlockMask rows_with(const Node& node, size_t block, bool truth);
-  static BlockMask rows_met(const Node& node, size_t block);
+  static void find_rows(const Node& node, size_t block, bool truth, BlockMask& rows);
+  static void find_met(const Node& node, size_t block, BlockMask& rows);
 
   Node root_;
 };

@@ -31,6 +31,11 @@ class RowTest {
   RowTest(const Filtered& rows, size_t slots) noexcept : filtered_(rows), slots_(slots) {}
 
   [[nodiscard]] bool all() const noexcept { return all_; }
+  /// A bit for each slot, where that is known beforehand and not all(); else empty.
+  [[nodiscard]] std::span<const uint64_t> words() const noexcept {
+    if (blocks_.empty()) return {};
+    return {blocks_.front().words.data(), blocks_.size() * kBlockWords};
+  }
   [[nodiscard]] bool operator()(size_t slot) const noexcept {
     if (all_) return true;
     if (slot >= slots_) return false;

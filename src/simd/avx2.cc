@@ -316,8 +316,55 @@ size_t select_below(const SelectRows& rows, const SelectQuery& query, uint32_t* 
   return found + more;
 }
 
-void clear_words(size_t n, uint64_t* words) noexcept {
-  for (size_t i = 0; i < n / 64; ++i) words[i] = 0;
+void within_i8(const int8_t* values, size_t n, int8_t low, int8_t high, uint64_t* words) noexcept {
+  const __m256i least = _mm256_set1_epi8(low);
+  const __m256i most = _mm256_set1_epi8(high);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t outside = 0;
+    for (size_t k = 0; k < 64; k += 32) {
+      const __m256i x = load(values + i + k);
+      const __m256i out = _mm256_or_si256(_mm256_cmpgt_epi8(least, x), _mm256_cmpgt_epi8(x, most));
+      outside |= uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(out))} << k;
+    }
+    words[i / 64] = ~outside;
+  }
+}
+
+void within_i16(const int16_t* values, size_t n, int16_t low, int16_t high,
+                uint64_t* words) noexcept {
+  const __m256i least = _mm256_set1_epi16(low);
+  const __m256i most = _mm256_set1_epi16(high);
+  const auto out_of = [&](const int16_t* at) {
+    const __m256i x = load(at);
+    return _mm256_or_si256(_mm256_cmpgt_epi16(least, x), _mm256_cmpgt_epi16(x, most));
+  };
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t outside = 0;
+    for (size_t k = 0; k < 64; k += 32) {
+      // Packing takes the halves of its two sources in turn.
+      const __m256i turned =
+          _mm256_packs_epi16(out_of(values + i + k), out_of(values + i + k + 16));
+      const __m256i out = _mm256_permute4x64_epi64(turned, _MM_SHUFFLE(3, 1, 2, 0));
+      outside |= uint64_t{static_cast<uint32_t>(_mm256_movemask_epi8(out))} << k;
+    }
+    words[i / 64] = ~outside;
+  }
+}
+
+void within_i32(const int32_t* values, size_t n, int32_t low, int32_t high,
+                uint64_t* words) noexcept {
+  const __m256i least = _mm256_set1_epi32(low);
+  const __m256i most = _mm256_set1_epi32(high);
+  for (size_t i = 0; i < n; i += 64) {
+    uint64_t outside = 0;
+    for (size_t k = 0; k < 64; k += 8) {
+      const __m256i x = load(values + i + k);
+      const __m256i out =
+          _mm256_or_si256(_mm256_cmpgt_epi32(least, x), _mm256_cmpgt_epi32(x, most));
+      outside |= static_cast<uint64_t>(_mm256_movemask_ps(_mm256_castsi256_ps(out))) << k;
+    }
+    words[i / 64] = ~outside;
+  }
 }
 
 void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
@@ -351,24 +398,6 @@ void within_f64(const double* values, size_t n, double low, double high, uint64_
   }
 }
 
-void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
-                uint64_t* words) noexcept {
-  if (low > high) return clear_words(n, words);
-  // There is no unsigned comparison: low <= x <= high where x - low, modulo 2^32, is at most
-  // high - low.
-  const __m256i least = _mm256_set1_epi32(static_cast<int>(low));
-  const __m256i span = _mm256_set1_epi32(static_cast<int>(high - low));
-  for (size_t i = 0; i < n; i += 64) {
-    uint64_t word = 0;
-    for (size_t k = 0; k < 64; k += 8) {
-      const __m256i above = _mm256_sub_epi32(load(values + i + k), least);
-      const __m256i in = _mm256_cmpeq_epi32(_mm256_min_epu32(above, span), above);
-      word |= static_cast<uint64_t>(_mm256_movemask_ps(_mm256_castsi256_ps(in))) << k;
-    }
-    words[i / 64] = word;
-  }
-}
-
 void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
   const auto* const base = reinterpret_cast<const int*>(table);
   for (size_t i = 0; i < n; i += 64) {
@@ -390,9 +419,10 @@ LOCI_SIMD_END
 namespace loci::simd {
 
 const Kernels kAvx2Kernels = {
-    "avx2",         l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
-    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
-    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
+    "avx2",         l2sq_f32,       dot_f32,        l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below,   rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i8,      within_i16, within_i32,    within_i64,
+    within_f64,     among_u32,      scalar_keep_set};
 
 }  // namespace loci::simd
 

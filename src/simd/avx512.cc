@@ -295,7 +295,7 @@ void clear_words(size_t n, uint64_t* words) noexcept {
 }
 
 // Of two comparisons with masks one processor port does both, so there is one: low <= x <= high
-// where x - low, modulo 2^64, is at most high - low.
+// where x - low, modulo two to the number of bits, is at most high - low.
 void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
                 uint64_t* words) noexcept {
   if (low > high) return clear_words(n, words);
@@ -326,11 +326,34 @@ void within_f64(const double* values, size_t n, double low, double high, uint64_
   }
 }
 
-void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
+void within_i8(const int8_t* values, size_t n, int8_t low, int8_t high, uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
+  const __m512i least = _mm512_set1_epi8(low);
+  const __m512i span = _mm512_sub_epi8(_mm512_set1_epi8(high), least);
+  for (size_t i = 0; i < n; i += 64) {
+    const __m512i above = _mm512_sub_epi8(_mm512_loadu_si512(values + i), least);
+    words[i / 64] = _mm512_cmple_epu8_mask(above, span);
+  }
+}
+
+void within_i16(const int16_t* values, size_t n, int16_t low, int16_t high,
                 uint64_t* words) noexcept {
   if (low > high) return clear_words(n, words);
-  const __m512i least = _mm512_set1_epi32(static_cast<int>(low));
-  const __m512i span = _mm512_set1_epi32(static_cast<int>(high - low));
+  const __m512i least = _mm512_set1_epi16(low);
+  const __m512i span = _mm512_sub_epi16(_mm512_set1_epi16(high), least);
+  for (size_t i = 0; i < n; i += 64) {
+    const __m512i first = _mm512_sub_epi16(_mm512_loadu_si512(values + i), least);
+    const __m512i second = _mm512_sub_epi16(_mm512_loadu_si512(values + i + 32), least);
+    words[i / 64] = uint64_t{_mm512_cmple_epu16_mask(first, span)} |
+                    uint64_t{_mm512_cmple_epu16_mask(second, span)} << 32;
+  }
+}
+
+void within_i32(const int32_t* values, size_t n, int32_t low, int32_t high,
+                uint64_t* words) noexcept {
+  if (low > high) return clear_words(n, words);
+  const __m512i least = _mm512_set1_epi32(low);
+  const __m512i span = _mm512_sub_epi32(_mm512_set1_epi32(high), least);
   for (size_t i = 0; i < n; i += 64) {
     uint64_t word = 0;
     for (size_t k = 0; k < 64; k += 16) {
@@ -353,6 +376,27 @@ void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t*
   }
 }
 
+size_t keep_set(const uint32_t* numbers, size_t n, const uint64_t* words, uint32_t* out) noexcept {
+  const __m512i none = _mm512_set1_epi32(static_cast<int>(kNoNumber));
+  const __m512i low_bits = _mm512_set1_epi32(31);
+  const __m512i one = _mm512_set1_epi32(1);
+  size_t kept = 0;
+  for (size_t i = 0; i < n; i += 16) {
+    const __mmask16 there =
+        n - i >= 16 ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << (n - i)) - 1);
+    const __m512i x = _mm512_mask_loadu_epi32(none, there, numbers + i);
+    const __mmask16 before = _mm512_cmpneq_epi32_mask(x, none);
+    const __m512i halves = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), before,
+                                                       _mm512_srli_epi32(x, 5), words, 4);
+    const __m512i bit = _mm512_sllv_epi32(one, _mm512_and_si512(x, low_bits));
+    const __mmask16 set = _mm512_test_epi32_mask(halves, bit);
+    _mm512_storeu_si512(out + kept, _mm512_maskz_compress_epi32(set, x));
+    kept += static_cast<size_t>(__builtin_popcount(set));
+    if (before != 0xFFFF) break;
+  }
+  return kept;
+}
+
 }  // namespace
 }  // namespace loci::simd
 
@@ -363,7 +407,8 @@ namespace loci::simd {
 const Kernels kAvx512Kernels = {
     "avx512",       l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
     scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
-    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
+    round_to_units, round_to_bytes, within_i8,    within_i16, within_i32,    within_i64,
+    within_f64,     among_u32,      keep_set};
 
 }  // namespace loci::simd
 

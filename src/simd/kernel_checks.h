@@ -94,13 +94,18 @@ class KernelChecks {
   CheckReport masks() {
     for (size_t words = 0; words <= 17; ++words) {
       for (int round = 0; round < 12; ++round) {
-        check_within(words, picked_integers(), kernels_.within_i64, kScalarKernels.within_i64,
-                     "within_i64");
+        check_within(words, picked_integers<int8_t>(), kernels_.within_i8, kScalarKernels.within_i8,
+                     "within_i8");
+        check_within(words, picked_integers<int16_t>(), kernels_.within_i16,
+                     kScalarKernels.within_i16, "within_i16");
+        check_within(words, picked_integers<int32_t>(), kernels_.within_i32,
+                     kScalarKernels.within_i32, "within_i32");
+        check_within(words, picked_integers<int64_t>(), kernels_.within_i64,
+                     kScalarKernels.within_i64, "within_i64");
         check_within(words, picked_reals(), kernels_.within_f64, kScalarKernels.within_f64,
                      "within_f64");
-        check_within(words, picked_codes(), kernels_.within_u32, kScalarKernels.within_u32,
-                     "within_u32");
         check_among(words);
+        check_keeping(words, round);
       }
     }
     return report_;
@@ -368,14 +373,12 @@ class KernelChecks {
   }
 
   // Few different values, so that many equal the ends of an interval or lie next to them.
-  std::vector<int64_t> picked_integers() {
-    using Limits = std::numeric_limits<int64_t>;
-    return with_neighbors<int64_t>({Limits::min(), Limits::max(), 0, int64_t{1} << 32,
-                                    -(int64_t{1} << 31), uniform(-1000, 1000)});
-  }
-  std::vector<uint32_t> picked_codes() {
-    return with_neighbors<uint32_t>(
-        {0, 0x7FFFFFFFU, 0xFFFFFFFFU, static_cast<uint32_t>(uniform(0, 5000))});
+  template <typename T>
+  std::vector<T> picked_integers() {
+    using Limits = std::numeric_limits<T>;
+    const auto half = static_cast<T>(Limits::max() / 2);
+    return with_neighbors<T>({Limits::min(), Limits::max(), 0, half, static_cast<T>(-half),
+                              static_cast<T>(uniform(-100, 100))});
   }
   std::vector<double> picked_reals() {
     using Limits = std::numeric_limits<double>;
@@ -423,6 +426,30 @@ class KernelChecks {
     kScalarKernels.among_u32(values.data() + 1, words * 64, table.data(), want.data());
     kernels_.among_u32(values.data() + 1, words * 64, table.data(), got.data());
     expect(got == want, "among_u32 of " + std::to_string(words) + " words");
+  }
+
+  /// Lists of no, some and more than 16 numbers, that end early or not.
+  void check_keeping(size_t words, int round) {
+    const size_t n = round < 6 ? static_cast<size_t>(uniform(0, 70)) : static_cast<size_t>(round);
+    std::vector<uint64_t> bits(words + 1);
+    for (uint64_t& word : bits) {
+      for (int i = 0; i < 64; ++i) word |= static_cast<uint64_t>(uniform(0, 1)) << i;
+    }
+    std::vector<uint32_t> numbers(n);
+    for (uint32_t& x : numbers) {
+      x = static_cast<uint32_t>(uniform(0, static_cast<int>(bits.size() * 64) - 1));
+    }
+    if (n > 0 && round % 2 == 0) {
+      const auto end = static_cast<ptrdiff_t>(static_cast<size_t>(uniform(0, 999)) % n);
+      std::fill(numbers.begin() + end, numbers.end(), kNoNumber);
+    }
+    std::vector<uint32_t> want(n + 16);
+    std::vector<uint32_t> got(n + 16);
+    const size_t kept = kScalarKernels.keep_set(numbers.data(), n, bits.data(), want.data());
+    const size_t found = kernels_.keep_set(numbers.data(), n, bits.data(), got.data());
+    want.resize(kept);
+    got.resize(found);
+    expect(got == want, "keep_set of " + std::to_string(n) + " numbers");
   }
 
   /// Whole numbers below 2^24 throughout: exact in float, so every tier must keep the same rows.

@@ -26,6 +26,9 @@ namespace loci::simd {
 /// Rows of codes are padded with zero bytes to a multiple of this.
 inline constexpr size_t kRowAlignment = 64;
 
+/// What ends a list of numbers before its room does.
+inline constexpr uint32_t kNoNumber = 0xFFFFFFFF;
+
 /// What among_u32 may read past a table.
 inline constexpr size_t kTablePadding = 3;
 
@@ -203,16 +206,24 @@ struct Kernels {
 
   /// Bit i % 64 of words[i / 64]: low <= values[i] <= high, never for a NaN; n is a multiple of 64.
   /// Nothing is met when low > high.
+  void (*within_i8)(const int8_t* values, size_t n, int8_t low, int8_t high,
+                    uint64_t* words) noexcept;
+  void (*within_i16)(const int16_t* values, size_t n, int16_t low, int16_t high,
+                     uint64_t* words) noexcept;
+  void (*within_i32)(const int32_t* values, size_t n, int32_t low, int32_t high,
+                     uint64_t* words) noexcept;
   void (*within_i64)(const int64_t* values, size_t n, int64_t low, int64_t high,
                      uint64_t* words) noexcept;
   void (*within_f64)(const double* values, size_t n, double low, double high,
-                     uint64_t* words) noexcept;
-  void (*within_u32)(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
                      uint64_t* words) noexcept;
   /// The same: table[values[i]], of bytes 0 and 1, is 1. Values are below 2^31; up to kTablePadding
   /// bytes are read past the greatest one's.
   void (*among_u32)(const uint32_t* values, size_t n, const uint8_t* table,
                     uint64_t* words) noexcept;
+  /// Keeps of n numbers those x with bit x % 64 of words[x / 64] set, in their order: how many?
+  /// What follows a kNoNumber is kNoNumber too, and not kept. `out` has room for n + 16.
+  size_t (*keep_set)(const uint32_t* numbers, size_t n, const uint64_t* words,
+                     uint32_t* out) noexcept;
 };
 
 // One per file; those of other processors are not defined. dispatch.cc chooses.
@@ -226,6 +237,9 @@ size_t avx512vnni_rank_u4(const RankRows& rows, const RankQuery& query, float li
                           uint32_t* which, float* scores) noexcept;
 void avx512vnni_dot_u8_at(const CodePlanes& codes, const uint32_t* positions, size_t n,
                           const QueryPlanes& query, int32_t* out) noexcept;
+/// Of the tiers that have nothing better.
+size_t scalar_keep_set(const uint32_t* numbers, size_t n, const uint64_t* words,
+                       uint32_t* out) noexcept;
 void avx512vpopcnt_scan_hamming(const uint8_t* codes, size_t stride, size_t n, const uint8_t* query,
                                 int32_t* out) noexcept;
 

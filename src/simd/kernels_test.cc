@@ -73,8 +73,10 @@ TEST(ScalarKernelsTest, MasksHoldBothEndsOfAnInterval) {
   std::array<int64_t, 128> integers{};
   std::array<double, 64> reals{};
   std::array<uint32_t, 64> codes{};
+  std::array<int32_t, 64> numbers{};
   for (size_t i = 0; i < 128; ++i) integers[i] = static_cast<int64_t>(i) - 64;
   for (size_t i = 0; i < 64; ++i) codes[i] = static_cast<uint32_t>(i);
+  for (size_t i = 0; i < 64; ++i) numbers[i] = static_cast<int32_t>(i);
   reals[1] = -0.0;
   reals[2] = std::numeric_limits<double>::quiet_NaN();
   reals[3] = 1;
@@ -84,14 +86,25 @@ TEST(ScalarKernelsTest, MasksHoldBothEndsOfAnInterval) {
   EXPECT_EQ(words[1], 3U);
   kScalarKernels.within_f64(reals.data(), 64, 0, 0.5, words.data());
   EXPECT_EQ(words[0], ~uint64_t{12});
-  kScalarKernels.within_u32(codes.data(), 64, 3, 5, words.data());
+  kScalarKernels.within_i32(numbers.data(), 64, 3, 5, words.data());
   EXPECT_EQ(words[0], 0b111000U);
-  kScalarKernels.within_u32(codes.data(), 64, 5, 3, words.data());
+  kScalarKernels.within_i32(numbers.data(), 64, 5, 3, words.data());
   EXPECT_EQ(words[0], 0U);
   std::array<uint8_t, 64 + kTablePadding> table{};
   table[0] = table[62] = 1;
   kScalarKernels.among_u32(codes.data(), 64, table.data(), words.data());
   EXPECT_EQ(words[0], 1U | uint64_t{1} << 62);
+}
+
+TEST(ScalarKernelsTest, KeepsNumbersUpToTheEndOfTheirList) {
+  const std::array<uint64_t, 2> words = {0b1010, 1};
+  const std::array<uint32_t, 6> numbers = {3, 0, 64, 1, kNoNumber, kNoNumber};
+  std::array<uint32_t, 22> out{};
+  ASSERT_EQ(kScalarKernels.keep_set(numbers.data(), numbers.size(), words.data(), out.data()), 3U);
+  EXPECT_EQ(out[0], 3U);
+  EXPECT_EQ(out[1], 64U);
+  EXPECT_EQ(out[2], 1U);
+  EXPECT_EQ(kScalarKernels.keep_set(numbers.data(), 1, words.data(), out.data()), 1U);
 }
 
 TEST(ScalarKernelsTest, PlanesAreReadAsDocumented) {

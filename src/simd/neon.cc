@@ -267,31 +267,48 @@ uint64_t bits_of(uint8x16_t lanes) noexcept {
   return uint64_t{vaddv_u8(vget_low_u8(set))} | uint64_t{vaddv_u8(vget_high_u8(set))} << 8;
 }
 
-/// The same of 4 x 4 lanes.
-uint64_t bits_of(uint32x4_t a, uint32x4_t b, uint32x4_t c, uint32x4_t d) noexcept {
-  const uint16x8_t ab = vcombine_u16(vmovn_u32(a), vmovn_u32(b));
-  const uint16x8_t cd = vcombine_u16(vmovn_u32(c), vmovn_u32(d));
-  return bits_of(vcombine_u8(vmovn_u16(ab), vmovn_u16(cd)));
+/// Lanes all ones or zero, made narrower.
+uint8x16_t narrowed(uint16x8_t a, uint16x8_t b) noexcept {
+  return vcombine_u8(vmovn_u16(a), vmovn_u16(b));
+}
+uint16x8_t narrowed(uint32x4_t a, uint32x4_t b) noexcept {
+  return vcombine_u16(vmovn_u32(a), vmovn_u32(b));
+}
+uint32x4_t narrowed(uint64x2_t a, uint64x2_t b) noexcept {
+  return vcombine_u32(vmovn_u64(a), vmovn_u64(b));
 }
 
-/// Which of four values lie in the interval.
-uint32x4_t four_within(const int64_t* x, int64x2_t low, int64x2_t high) noexcept {
+/// Which of 16, 8, 4 or 2 values lie in the interval.
+uint8x16_t lanes_within(const int8_t* x, int8x16_t low, int8x16_t high) noexcept {
+  const int8x16_t a = vld1q_s8(x);
+  return vandq_u8(vcgeq_s8(a, low), vcleq_s8(a, high));
+}
+uint16x8_t lanes_within(const int16_t* x, int16x8_t low, int16x8_t high) noexcept {
+  const int16x8_t a = vld1q_s16(x);
+  return vandq_u16(vcgeq_s16(a, low), vcleq_s16(a, high));
+}
+uint32x4_t lanes_within(const int32_t* x, int32x4_t low, int32x4_t high) noexcept {
+  const int32x4_t a = vld1q_s32(x);
+  return vandq_u32(vcgeq_s32(a, low), vcleq_s32(a, high));
+}
+uint64x2_t lanes_within(const int64_t* x, int64x2_t low, int64x2_t high) noexcept {
   const int64x2_t a = vld1q_s64(x);
-  const int64x2_t b = vld1q_s64(x + 2);
-  return vcombine_u32(vmovn_u64(vandq_u64(vcgeq_s64(a, low), vcleq_s64(a, high))),
-                      vmovn_u64(vandq_u64(vcgeq_s64(b, low), vcleq_s64(b, high))));
+  return vandq_u64(vcgeq_s64(a, low), vcleq_s64(a, high));
 }
-
-uint32x4_t four_within(const double* x, float64x2_t low, float64x2_t high) noexcept {
+uint64x2_t lanes_within(const double* x, float64x2_t low, float64x2_t high) noexcept {
   const float64x2_t a = vld1q_f64(x);
-  const float64x2_t b = vld1q_f64(x + 2);
-  return vcombine_u32(vmovn_u64(vandq_u64(vcgeq_f64(a, low), vcleq_f64(a, high))),
-                      vmovn_u64(vandq_u64(vcgeq_f64(b, low), vcleq_f64(b, high))));
+  return vandq_u64(vcgeq_f64(a, low), vcleq_f64(a, high));
 }
 
-uint32x4_t four_within(const uint32_t* x, uint32x4_t low, uint32x4_t high) noexcept {
-  const uint32x4_t a = vld1q_u32(x);
-  return vandq_u32(vcgeq_u32(a, low), vcleq_u32(a, high));
+/// The same of `kCount` values, in as many lanes.
+template <size_t kCount, typename T, typename Lanes>
+auto many_within(const T* x, Lanes low, Lanes high) noexcept {
+  if constexpr (kCount * sizeof(T) == sizeof(Lanes)) {
+    return lanes_within(x, low, high);
+  } else {
+    return narrowed(many_within<kCount / 2>(x, low, high),
+                    many_within<kCount / 2>(x + kCount / 2, low, high));
+  }
 }
 
 template <typename T, typename Lanes>
@@ -299,13 +316,24 @@ void within(const T* values, size_t n, Lanes low, Lanes high, uint64_t* words) n
   for (size_t i = 0; i < n; i += 64) {
     uint64_t word = 0;
     for (size_t k = 0; k < 64; k += 16) {
-      const T* const x = values + i + k;
-      word |= bits_of(four_within(x, low, high), four_within(x + 4, low, high),
-                      four_within(x + 8, low, high), four_within(x + 12, low, high))
-              << k;
+      word |= bits_of(many_within<16>(values + i + k, low, high)) << k;
     }
     words[i / 64] = word;
   }
+}
+
+void within_i8(const int8_t* values, size_t n, int8_t low, int8_t high, uint64_t* words) noexcept {
+  within(values, n, vdupq_n_s8(low), vdupq_n_s8(high), words);
+}
+
+void within_i16(const int16_t* values, size_t n, int16_t low, int16_t high,
+                uint64_t* words) noexcept {
+  within(values, n, vdupq_n_s16(low), vdupq_n_s16(high), words);
+}
+
+void within_i32(const int32_t* values, size_t n, int32_t low, int32_t high,
+                uint64_t* words) noexcept {
+  within(values, n, vdupq_n_s32(low), vdupq_n_s32(high), words);
 }
 
 void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
@@ -315,11 +343,6 @@ void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
 
 void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
   within(values, n, vdupq_n_f64(low), vdupq_n_f64(high), words);
-}
-
-void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
-                uint64_t* words) noexcept {
-  within(values, n, vdupq_n_u32(low), vdupq_n_u32(high), words);
 }
 
 /// There is no gather: bytes are loaded one by one, then put together 16 at a time.
@@ -338,9 +361,10 @@ void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t*
 }  // namespace
 
 const Kernels kNeonKernels = {
-    "neon",         l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
-    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
-    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
+    "neon",         l2sq_f32,       dot_f32,        l1_f32,     scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below,   rank_u4,    summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within_i8,      within_i16, within_i32,    within_i64,
+    within_f64,     among_u32,      scalar_keep_set};
 
 }  // namespace loci::simd
 

@@ -231,18 +231,9 @@ void mask_of(const T* values, size_t n, const Test& test, uint64_t* words) noexc
   }
 }
 
-void within_i64(const int64_t* values, size_t n, int64_t low, int64_t high,
-                uint64_t* words) noexcept {
-  mask_of(values, n, [=](int64_t x) { return low <= x && x <= high; }, words);
-}
-
-void within_f64(const double* values, size_t n, double low, double high, uint64_t* words) noexcept {
-  mask_of(values, n, [=](double x) { return low <= x && x <= high; }, words);
-}
-
-void within_u32(const uint32_t* values, size_t n, uint32_t low, uint32_t high,
-                uint64_t* words) noexcept {
-  mask_of(values, n, [=](uint32_t x) { return low <= x && x <= high; }, words);
+template <typename T>
+void within(const T* values, size_t n, T low, T high, uint64_t* words) noexcept {
+  mask_of(values, n, [=](T x) { return low <= x && x <= high; }, words);
 }
 
 void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t* words) noexcept {
@@ -251,9 +242,22 @@ void among_u32(const uint32_t* values, size_t n, const uint8_t* table, uint64_t*
 
 }  // namespace
 
+// Without a branch on a bit, which cannot be foreseen.
+size_t scalar_keep_set(const uint32_t* numbers, size_t n, const uint64_t* words,
+                       uint32_t* out) noexcept {
+  size_t kept = 0;
+  for (size_t i = 0; i < n && numbers[i] != kNoNumber; ++i) {
+    const uint32_t x = numbers[i];
+    out[kept] = x;
+    kept += (words[x / 64] >> (x % 64)) & 1U;
+  }
+  return kept;
+}
+
 const Kernels kScalarKernels = {
-    "scalar",       l2sq_f32,       dot_f32,      l1_f32,     scan_dot_u4,   dot_u8_at,
-    scan_sad_u8,    scan_hamming,   select_below, rank_u4,    summarize_f32, encode_u8,
-    round_to_units, round_to_bytes, within_i64,   within_f64, within_u32,    among_u32};
+    "scalar",       l2sq_f32,       dot_f32,        l1_f32,  scan_dot_u4,   dot_u8_at,
+    scan_sad_u8,    scan_hamming,   select_below,   rank_u4, summarize_f32, encode_u8,
+    round_to_units, round_to_bytes, within,         within,  within,        within,
+    within,         among_u32,      scalar_keep_set};
 
 }  // namespace loci::simd
