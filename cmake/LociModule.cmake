@@ -11,6 +11,13 @@ function(loci_target_defaults target)
   endif()
 endfunction()
 
+# loci_test_defaults(TARGET)   the same of code that only tests, with what the preset wants of it
+# besides: LOCI_TEST_OPTIONS.
+function(loci_test_defaults target)
+  loci_target_defaults(${target})
+  target_compile_options(${target} PRIVATE ${LOCI_TEST_OPTIONS})
+endfunction()
+
 # loci_module(NAME SOURCES file... [DEPS dependency...])
 # Makes loci_NAME. A dependency is a module ("base"), a short name ("xxhash", "sqlite_headers",
 # "threads") or a target.
@@ -54,7 +61,7 @@ function(loci_test name)
   endif()
   set(target loci_${name}_test)
   add_executable(${target} ${ARGN})
-  loci_target_defaults(${target})
+  loci_test_defaults(${target})
   target_link_libraries(${target} PRIVATE loci_${name} loci_sqlite_runtime GTest::gtest_main)
   if(name STREQUAL "sqlite")
     target_link_libraries(${target} PRIVATE loci_sqlite_headers)
