@@ -5,7 +5,7 @@ The same M and ef_construction for every graph but Loci's, which has its default
 library's default. With cosine the
 vectors have unit length, and a peer takes the inner product for cosine where it has that. Vectors that
 USearch rounds do not keep their length: with ip it is faster and its recall ends sooner, so bf16 runs both
-ways.
+ways. A graph without levels has the degree that HNSW with that M has at its lowest level, 2 * M.
 """
 
 from dataclasses import dataclass, field, replace
@@ -56,6 +56,17 @@ PEERS = (
     Peer("vectorlite", "vectorlite", "python:vectorlite_engine", ("vectorlite-py", "apsw"), _GRAPH),
     Peer("chroma", "Chroma", "python:chroma_engine", ("chromadb",), _GRAPH),
     Peer("lancedb", "LanceDB IVF_HNSW_SQ", "python:lancedb_engine", ("lancedb", "pyarrow"), _GRAPH),
+    Peer("symphonyqg", "SymphonyQG", "python:symphonyqg_engine", ("rabitqlib",), _GRAPH),
+    Peer("symphonyqg-random", "SymphonyQG random start", "python:symphonyqg_engine", ("rabitqlib",),
+         {**_GRAPH, "init": "random"}),
+    Peer("symphonyqg-q8", "SymphonyQG 8-bit", "python:symphonyqg_engine", ("rabitqlib",),
+         {**_GRAPH, "bits": 8}),
+    Peer("rabitq-hnsw", "HNSW-RaBitQ", "python:rabitq_hnsw_engine", ("rabitqlib",),
+         {**_GRAPH, "bits": 8}),
+    Peer("svs", "SVS Vamana LVQ4x8", "python:svs_engine", ("scalable-vs",),
+         {**_GRAPH, "primary": 4, "residual": 8}),
+    Peer("svs-lvq8", "SVS Vamana LVQ8", "python:svs_engine", ("scalable-vs",),
+         {**_GRAPH, "primary": 8, "residual": 0}),
 )
 # For the self-test: needs nothing but Python.
 BRUTE = Peer("brute", "brute force", "python:brute_engine", graph=False, exact=True)

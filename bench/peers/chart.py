@@ -11,8 +11,10 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 215, 16, 52
 # One colour and one marker a library; its configurations differ by the dashes.
 FAMILIES = {"loci": "circle", "hnswlib": "square", "usearch": "diamond", "faiss": "triangle",
             "sqlite": "cross", "vectorlite": "square", "chroma": "triangle", "lancedb": "diamond",
+            "symphonyqg": "triangle", "rabitq": "diamond", "svs": "square",
             "brute": "cross"}
-DASHES = {"bf16-ip": "12 3 2 3", "bf16": "7 3", "i8": "2 3", "sq8": "7 3"}
+DASHES = {"bf16-ip": "12 3 2 3", "bf16": "7 3", "i8": "2 3", "sq8": "7 3", "random": "12 3 2 3",
+          "q8": "7 3", "lvq8": "7 3"}
 
 
 @dataclass

@@ -10,10 +10,12 @@ from chart import Line
 STYLE = """
 :root { color-scheme: light dark; --page: #fcfcfb; --ink: #1d1d1b; --soft: #5c5c57; --line: #dddcd6;
   --band: #f2f1ec; --loci: #d1242f; --hnswlib: #2563b0; --usearch: #8250b8; --faiss: #16803c;
-  --sqlite: #6b6b66; --vectorlite: #0e8a96; --chroma: #b4690e; --lancedb: #b83280; }
+  --sqlite: #6b6b66; --vectorlite: #0e8a96; --chroma: #b4690e; --lancedb: #b83280;
+  --symphonyqg: #3f3fbf; --rabitq: #6b7d00; --svs: #00739c; }
 @media (prefers-color-scheme: dark) { :root { --page: #191918; --ink: #ecebe6; --soft: #a5a49d;
   --line: #3a3a37; --band: #232321; --loci: #ff6b6b; --hnswlib: #6ea8fe; --usearch: #c297ff;
-  --faiss: #56c271; --sqlite: #b0afa8; --vectorlite: #4fd0dc; --chroma: #f0a94b; --lancedb: #ff8cc6; } }
+  --faiss: #56c271; --sqlite: #b0afa8; --vectorlite: #4fd0dc; --chroma: #f0a94b; --lancedb: #ff8cc6;
+  --symphonyqg: #9d9dff; --rabitq: #c3d24a; --svs: #63c3ea; } }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 84rem; background: var(--page);
   color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 2.6rem 0 .3rem; }
@@ -130,8 +132,8 @@ def _series(blocks: list[dict], whole: list[dict], builds: dict) -> str:
 def _changes(lines: list[dict]) -> str:
     note = ("1 % of the rows more, then as many of the first ones deleted, ten in a call (a transaction, "
             "where there are transactions); after each call one query, whose median time stands beside. "
-            f"Recall at ef {lines[0]['key']['ef']} where there is an ef. hnswlib, USearch and FAISS keep "
-            "what changed in memory; the others have it on disk.")
+            f"Recall at ef {lines[0]['key']['ef']} where there is an ef. hnswlib, USearch, FAISS and "
+            "HNSW-RaBitQ keep what changed in memory; the others have it on disk.")
     return (f"<h2>Changes to a built index</h2><p class=note>{note}</p>"
             + _table(summary.CHANGE_HEAD, [summary.change_row(line) for line in lines]))
 
@@ -141,7 +143,8 @@ def _facts(result: dict) -> str:
     for line in result["builds"]:
         built = line["result"]
         known = [f"{name} {built[name]}" for name in ("version", "faiss-cpu", "sqlite-vec",
-                                                      "vectorlite-py", "chromadb", "lancedb", "apsw")
+                                                      "vectorlite-py", "chromadb", "lancedb", "apsw",
+                                                      "rabitqlib", "scalable-vs")
                  if name in built]
         settings = " ".join(f"{name}={value}" for name, value in built["config"].items())
         if not line["key"]["peer"].count("-M"):
