@@ -125,6 +125,9 @@ class Graph {
   // graph_link.cc
   void place(const VectorColumn& column, std::span<Placement> batch, size_t number) const;
   Status find_place(const VectorColumn& column, std::span<Placement> batch, size_t number) const;
+  void add_starts(const VectorColumn& column, const RankedQuery& row, std::span<const Found> starts,
+                  std::vector<Found>& chosen) const;
+  bool link_if_room(uint32_t from, uint32_t to) noexcept;
   [[nodiscard]] uint32_t find_twin(const VectorColumn& column, uint32_t slot,
                                    std::span<const Found> near) const noexcept;
   Status add_from_batch(const VectorColumn& column, const RankedQuery& row,

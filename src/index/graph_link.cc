@@ -9,9 +9,11 @@
 // Equality drops: with `<` rows at distance 0 from each other fill whole lists and form cliques
 // that nothing leads out of (recall stuck at 0.97 for any ef on data with near-duplicates). kAlpha
 // above 1 (Vamana, NeurIPS 2019, section 2.3) keeps a few more and longer links; measured in
-// docs/design/index.md. Each neighbour then gets a link back; a list that is full is chosen anew
-// from itself and the newcomer by the same rule. Distances are estimates from 4-bit codes (one side
-// coded at 8 bits), see rank_codes.cc.
+// docs/design/index.md. The entries that the walk began at become neighbours too, where there is
+// room, unless a neighbour of theirs is that much nearer to the row: clusters that no entry lies in
+// are found by such links alone once the first rows of the graph are gone. Each neighbour then gets
+// a link back; a list that is full is chosen anew from itself and the newcomer by the same rule.
+// Distances are estimates from 4-bit codes (one side coded at 8 bits), see rank_codes.cc.
 //
 // Twins. A row with the vector of a node is put into the node's ring and gets no list: a thousand
 // equal rows are one node. The twin is among the nearest that the search finds, in practice always;
@@ -26,9 +28,10 @@
 // Erasing (after FreshDiskANN, arXiv:2105.09613, section 4.2, but at once and for lists around
 // only). Links into the lost node are looked for in the lists within two links of it, which needs
 // no vector. Each list that had it gets instead the nearest of the lost node's neighbours that the
-// rule above does not drop. A link that was not found stays: its node is not scored any more (its
-// parameters are cleared), or, when the slot is taken again, is a random link that the next choice
-// drops.
+// rule above does not drop, and a link back from it where there is room: a link that goes one way
+// only would not be found when its end is erased. A link that was not found stays: its node is not
+// scored any more (its parameters are cleared), or, when the slot is taken again, is a random link
+// that the next choice drops.
 //
 // Tested by graph_test.cc (recall, invariants, churn), workers under the thread sanitizer.
 #include <algorithm>
@@ -54,6 +57,11 @@ constexpr size_t kScored = 256;
 // that only as many can come before them as there are rows with that very code.
 constexpr size_t kTwinsLookedAt = 16;
 
+/// How much of a list is in use.
+size_t used(std::span<const uint32_t> list) noexcept {
+  return static_cast<size_t>(std::find(list.begin(), list.end(), Graph::kNone) - list.begin());
+}
+
 struct NearerFound {
   bool operator()(const Found& a, const Found& b) const noexcept {
     return a.score != b.score ? a.score < b.score : a.slot < b.slot;
@@ -74,12 +82,13 @@ struct Selection {
     thread_local Selection selection;
     return selection;
   }
-  /// Scores the first `count` of `slots`, whose codes are in `rows`; returns how many were kept.
-  size_t rank(const VectorColumn& column, const RankCodes& codes, size_t count) noexcept {
+  /// Scores the first `count` of `slots` for `row`; returns how many were kept.
+  size_t rank(const VectorColumn& column, const RankCodes& codes, const RankedQuery& row,
+              size_t count) noexcept {
     for (size_t i = 0; i < count; ++i) rows[i] = column.scan_code(slots[i]);
     const simd::RankRows ranked = {rows.data(), codes.params(), slots.data(),
                                    column.codec()->stride(), count};
-    return simd::kernels().rank_u4(ranked, query.rank, kInfinity, which.data(), scores.data());
+    return simd::kernels().rank_u4(ranked, row.rank, kInfinity, which.data(), scores.data());
   }
 };
 
@@ -102,7 +111,7 @@ Status Graph::select(const VectorColumn& column, std::span<const Found> near,
         work.numbers[count] = static_cast<uint32_t>(j);
         work.slots[count++] = near[j].slot;
       }
-      const size_t kept = work.rank(column, codes_, count);
+      const size_t kept = work.rank(column, codes_, work.query, count);
       for (size_t k = 0; k < kept; ++k) {
         const size_t number = work.numbers[work.which[k]];
         const float between = work.scores[k] + codes_.lift_between(work.query, near[number].slot);
@@ -172,7 +181,30 @@ Status Graph::find_place(const VectorColumn& column, std::span<Placement> batch,
   LOCI_RETURN_IF_ERROR(add_from_batch(column, query, batch.first(number), near));
   place.twin = find_twin(column, place.slot, near);
   if (place.twin != kNone) return {};
-  return select(column, near, place.neighbors);
+  LOCI_RETURN_IF_ERROR(select(column, near, place.neighbors));
+  add_starts(column, query, traversal.starts(), place.neighbors);
+  return {};
+}
+
+// Adds those of the nodes that a walk began at of whose neighbours none hides the row from them.
+void Graph::add_starts(const VectorColumn& column, const RankedQuery& row,
+                       std::span<const Found> starts, std::vector<Found>& chosen) const {
+  Selection& work = Selection::local();
+  for (const Found& found : starts) {
+    if (chosen.size() == degree_) return;
+    const Found start = {found.score + codes_.lift_between(row, found.slot), found.slot};
+    bool hidden = std::any_of(chosen.begin(), chosen.end(),
+                              [&](const Found& other) { return other.slot == start.slot; });
+    const std::span<const uint32_t> list = neighbors(start.slot);
+    std::copy(list.begin(), list.end(), work.slots.begin());
+    const size_t kept = work.rank(column, codes_, row, used(list));
+    for (size_t i = 0; i < kept; ++i) {
+      const uint32_t slot = work.slots[work.which[i]];
+      const float score = work.scores[i] + codes_.lift_between(row, slot);
+      hidden = hidden || kAlpha * score <= start.score;
+    }
+    if (!hidden) chosen.push_back(start);
+  }
 }
 
 void Graph::place(const VectorColumn& column, std::span<Placement> batch, size_t number) const {
@@ -180,17 +212,20 @@ void Graph::place(const VectorColumn& column, std::span<Placement> batch, size_t
   batch[number].status = base::guarded([&] { return find_place(column, batch, number); });
 }
 
+// Whether the list of `from` has the link now.
+bool Graph::link_if_room(uint32_t from, uint32_t to) noexcept {
+  const std::span<uint32_t> list = list_of(from);
+  const auto at = std::find_if(list.begin(), list.end(),
+                               [to](uint32_t slot) { return slot == to || slot == kNone; });
+  if (at == list.end()) return false;
+  *at = to;
+  return true;
+}
+
 // A link from a node to another one. A full list is chosen anew.
 Status Graph::link(const VectorColumn& column, uint32_t from, const Found& to) {
+  if (link_if_room(from, to.slot)) return {};
   const std::span<uint32_t> list = list_of(from);
-  size_t count = 0;
-  for (; count < list.size() && list[count] != kNone; ++count) {
-    if (list[count] == to.slot) return {};
-  }
-  if (count < list.size()) {
-    list[count] = to.slot;
-    return {};
-  }
   thread_local std::vector<Found> near;
   thread_local std::vector<Found> chosen;
   LOCI_RETURN_IF_ERROR(score_slots(column, from, list, near));
@@ -209,7 +244,7 @@ Status Graph::score_slots(const VectorColumn& column, uint32_t at, std::span<con
   scored.clear();
   const size_t count = std::min(slots.size(), kScored);
   std::copy_n(slots.begin(), count, work.slots.begin());
-  const size_t kept = work.rank(column, codes_, count);
+  const size_t kept = work.rank(column, codes_, work.query, count);
   for (size_t i = 0; i < kept; ++i) {
     const uint32_t slot = work.slots[work.which[i]];
     scored.push_back({work.scores[i] + codes_.lift_between(work.query, slot), slot});
@@ -289,8 +324,8 @@ Status Graph::mend_list(const VectorColumn& column, uint32_t at,
   constexpr size_t kTried = 8;
   constexpr size_t kAdded = 2;
   const std::span<uint32_t> list = list_of(at);
-  const auto end = std::find(list.begin(), list.end(), kNone);
-  auto count = static_cast<size_t>(end - list.begin());
+  size_t count = used(list);
+  const auto end = list.begin() + static_cast<ptrdiff_t>(count);
   const size_t most = std::min(list.size(), count + kAdded);
   std::vector<uint32_t> fresh;
   for (const uint32_t slot : instead) {
@@ -303,7 +338,9 @@ Status Graph::mend_list(const VectorColumn& column, uint32_t at,
   for (size_t i = 0; i < std::min(kTried, scored.size()) && count < most; ++i) {
     bool hidden = false;
     LOCI_RETURN_IF_ERROR(occluded(column, scored[i], list.first(count), &hidden));
-    if (!hidden) list[count++] = scored[i].slot;
+    if (hidden) continue;
+    list[count++] = scored[i].slot;
+    link_if_room(scored[i].slot, at);
   }
   return {};
 }

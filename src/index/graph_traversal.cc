@@ -129,6 +129,7 @@ void Traversal::enter(const Graph& graph, size_t stride, const simd::RankQuery& 
     insert(graph, kept, entries.slots.data() + at);
   }
   ef_ = ef;
+  starts_.assign(pool_.begin(), pool_.begin() + static_cast<ptrdiff_t>(size_));
   for (size_t i = 0; i < size_; ++i) {
     see(seen_.data(), pool_[i].slot);
     note_touched(&pool_[i].slot, 1);

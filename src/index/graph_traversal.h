@@ -40,6 +40,8 @@ class Traversal {
     if (enough_ != 0) return {passing_.data(), std::min(passing_.size(), enough_)};
     return {pool_.data(), size_};
   }
+  /// The entries that the last run() began at, nearest first.
+  [[nodiscard]] std::span<const Found> starts() const noexcept { return starts_; }
   /// Nodes that were scored, entries apart.
   [[nodiscard]] size_t visited() const noexcept { return visited_; }
 
@@ -69,6 +71,7 @@ class Traversal {
   bool open_known_ = false;
   std::vector<uint32_t> touched_;
   std::vector<Found> pool_;
+  std::vector<Found> starts_;
   std::vector<Found> passing_;  ///< with enough_: looked around, nearest first
   size_t enough_ = 0;
   float bound_ = 0;  ///< score of the last of enough_, or infinite
