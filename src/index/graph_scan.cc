@@ -179,9 +179,8 @@ GraphWalk plan_walk(const GraphScan& scan, size_t wanted) noexcept {
   const double length = std::max(1.0, static_cast<double>(scan.column.codec()->stride()) / 192);
   const double scanned = kRowAlone * length * passing + evaluated;
   const double wide = ef * kNode / std::max(share, kNarrowFilter);
-  const double through = evaluated_for_all(scan.graph.slots())
-                             ? ef * kKnownNode + evaluated
-                             : ef * (kThroughNode + kList * std::min(kMostLists, 2 / share));
+  const double through = scan.known ? ef * kKnownNode + evaluated
+                                    : ef * (kThroughNode + kList * std::min(kMostLists, 2 / share));
   if (share < kNarrowFilter || std::min(wide, through) >= scanned) return {};
   if (through < wide) {
     // Where few pass their graph is a poorer one: recall on notes384 at 5 % is 0.940 with an ef for

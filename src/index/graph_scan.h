@@ -20,6 +20,8 @@ struct GraphScan {
   const RowTest& allowed;    ///< rows that are not linked are passed over
   size_t allowed_count = 0;  ///< about so many rows
   std::span<const RowId> rowids;
+  /// Whether a walk that steps over nodes knows beforehand which rows are allowed.
+  bool known = false;
 };
 
 /// How a graph is searched under a filter.
@@ -28,12 +30,6 @@ struct GraphWalk {
   bool through = false;  ///< keep passing rows only, stepping over the others
   size_t enough = 0;     ///< not 0: until so many passing nodes were found
 };
-
-/// Whether a filter that not most rows pass is evaluated for all of `slots` rows before a walk. Of
-/// few rows that costs less than asking it for those that the walk meets.
-[[nodiscard]] constexpr bool evaluated_for_all(size_t slots) noexcept {
-  return slots <= size_t{1} << 18;
-}
 
 /// The cheapest way to search: `wanted` is the ef without a filter. An ef of 0: a scan of the
 /// allowed rows is cheaper than the graph.

@@ -47,10 +47,11 @@ constexpr size_t kLongPool = 48;
 // Nodes looked around at once where a filter makes a walk long: nearly all of them would be anyway.
 // On notes384, where 20 % pass: 2.6 times a search without a filter, with one at once 3.0 to 4.0.
 constexpr size_t kTogether = 3;
-// A step over nodes that do not pass ends when so many were found that do. notes384 where 20, 10
-// and 5 % pass, 0.95 asked: recall 0.963, 0.963, 0.956 with 14 in 15.4, 16.7, 17.8 us, 0.976,
-// 0.973, 0.962 with 20 in 16.3, 17.8, 18.1, 0.985, 0.980, 0.965 with 32 in 17.7, 18.7, 18.3.
-constexpr size_t kThroughRound = 20;
+// A step over nodes that do not pass ends when so many more than `ef` were found that do. notes384
+// where 20, 10 and 5 % pass, 0.95 asked: recall 0.963, 0.963, 0.956 with 14 in all in 15.4, 16.7,
+// 17.8 us, 0.976, 0.973, 0.962 with 20 in 16.3, 17.8, 18.1, 0.985, 0.980, 0.965 with 32 in 17.7,
+// 18.7, 18.3.
+constexpr size_t kMoreThrough = 4;
 // Entries scored at once, against the best so far.
 constexpr size_t kEntryRound = 64;
 
@@ -178,7 +179,8 @@ void Traversal::gather_through(const Graph& graph, uint32_t node, const RowTest&
     round_ += passes_[i];
   }
   for (size_t i = 0; i < steps; ++i) prefetch_list(graph, stepped_[i]);
-  for (size_t i = 0; i < steps && round_ < kThroughRound; ++i) {
+  const size_t most = std::min(graph.degree(), ef_ + kMoreThrough);
+  for (size_t i = 0; i < steps && round_ < most; ++i) {
     const std::span<const uint32_t> list = graph.neighbors(stepped_[i]);
     const auto count =
         static_cast<size_t>(std::find(list.begin(), list.end(), Graph::kNone) - list.begin());
@@ -222,7 +224,8 @@ void Traversal::gather_open(const Graph& graph, uint32_t node) {
   }
   for (size_t i = 0; i < round_; ++i) take(slots_[i]);
   for (size_t i = 0; i < steps; ++i) prefetch_list(graph, stepped_[i]);
-  for (size_t i = 0; i < steps && round_ < kThroughRound; ++i) {
+  const size_t most = std::min(graph.degree(), ef_ + kMoreThrough);
+  for (size_t i = 0; i < steps && round_ < most; ++i) {
     const std::span<const uint32_t> list = graph.neighbors(stepped_[i]);
     const size_t kept = keep_set(list.data(), list.size(), open_.data(), slots_.data() + round_);
     for (size_t k = 0; k < kept; ++k) take(slots_[round_++]);

@@ -196,10 +196,10 @@ AllowedRows Image::Impl::allowed_rows(const ScanQuery& query, const BoundPredica
     return allowed;
   }
   allowed.blocks.resize(block_count(slots.slots()));
+  if (filter != nullptr) filter->find_passing(allowed.blocks);
   const bool all_present = column.present().count() == slots.slots();
   for (size_t b = 0; b < allowed.blocks.size(); ++b) {
     BlockMask& mask = allowed.blocks[b];
-    if (filter != nullptr) filter->find_passing(b, mask);
     const bool whole = all_present && (b + 1) * kBlockRows <= slots.slots();
     if (filter == nullptr) {
       mask = column.present().block(b);

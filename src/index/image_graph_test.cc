@@ -183,6 +183,25 @@ TEST_F(ImageGraphTest, FiltersGiveKRowsAtEverySelectivity) {
   }
 }
 
+// No kernel evaluates a long list of integers: it is asked for the rows that a walk meets.
+TEST_F(ImageGraphTest, FiltersWithoutAKernelGiveKRowsToo) {
+  fill(20000);
+  build();
+  Predicate filter;
+  filter.kind = Predicate::Kind::kIn;
+  filter.column = 0;
+  for (const int64_t every : {2, 5, 10, 20, 200}) {
+    filter.values.clear();
+    for (int64_t n = 0; n < 10000; n += every) filter.values.emplace_back(n);
+    ScanQuery query = asking(0.95);
+    query.filter = &filter;
+    std::set<ScanPlan> plans;
+    EXPECT_GE(mean_recall(query, 50, &plans), 0.93) << "one of " << every << ", seed " << kSeed;
+    if (every > 10) continue;
+    EXPECT_EQ(plans, std::set<ScanPlan>{ScanPlan::kGraph});
+  }
+}
+
 TEST_F(ImageGraphTest, FiltersHoldWithTheShortestAndTheLongestLists) {
   Predicate filter;
   filter.kind = Predicate::Kind::kCompare;

@@ -346,9 +346,14 @@ struct Image::Impl::Rows {
   const RowTest& test;
   size_t count = 0;                    ///< about
   const AllowedRows* known = nullptr;  ///< not null: all of them, as a set
+  bool soon_known = false;             ///< whether that is quicker than asking a filter
 };
 
 namespace {
+
+/// Of so many rows at most a filter that kernels evaluate takes less time for all of them than for
+/// those that a walk steps over.
+constexpr size_t kFewRows = size_t{1} << 18;
 
 /// The allowed rows with a vector that the graph does not have.
 AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph, const RowTest& allowed,
@@ -368,9 +373,9 @@ AllowedRows unlinked_rows(const VectorColumn& column, const Graph& graph, const 
 
 /// About how many slots pass, from some that are spread over all. Where the walk rests on it, from
 /// more if few of those do: it goes astray where far fewer pass than was thought.
-size_t estimate_passing(const RowTest& test, size_t slots) {
+size_t estimate_passing(const RowTest& test, size_t slots, bool known) {
   constexpr size_t kRound = 128;
-  const size_t most_rounds = evaluated_for_all(slots) ? 1 : 5;
+  const size_t most_rounds = known ? 1 : 5;
   constexpr size_t kEnoughPass = 24;
   if (slots == 0) return 0;
   std::array<uint32_t, kRound> sample{};
@@ -399,11 +404,14 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows
                                        ScanOutcome& outcome) const {
   if (!asks_for_less(query) || graphs == nullptr) return false;
   const RowTest test(allowed);
-  return search_rows(query, {.test = test, .count = allowed.count, .known = &allowed}, outcome);
+  return search_rows(query,
+                     {.test = test, .count = allowed.count, .known = &allowed, .soon_known = true},
+                     outcome);
 }
 
 // Where enough of some sampled rows pass for a walk, the filter is evaluated only for what the walk
-// meets, but see evaluated_for_all(). If the walk gives less than k rows, all begins anew.
+// meets, or, where that is quicker, for all before. If the walk gives less than k rows, all begins
+// anew.
 Result<bool> Image::Impl::search_filtered(const ScanQuery& query, const BoundPredicate& filter,
                                           ScanOutcome& outcome) const {
   if (graphs == nullptr || !asks_for_less(query)) return false;
@@ -420,12 +428,15 @@ Result<bool> Image::Impl::search_filtered(const ScanQuery& query, const BoundPre
                       .archived = skip_archived ? &archived : nullptr,
                       .hidden = hidden},
                      slots.slots());
-  outcome.passed_filter = estimate_passing(test, slots.slots());
+  const bool known = slots.slots() <= kFewRows && filter.is_quick();
+  outcome.passed_filter = estimate_passing(test, slots.slots(), known);
   outcome.passed_is_estimate = true;
   LOCI_ASSIGN_OR_RETURN(
       const bool answered,
-      search_rows(query, {.test = test, .count = outcome.passed_filter, .known = nullptr},
-                  outcome));
+      search_rows(
+          query,
+          {.test = test, .count = outcome.passed_filter, .known = nullptr, .soon_known = known},
+          outcome));
   if (!answered) outcome = {};
   return answered;
 }
@@ -437,10 +448,11 @@ Result<bool> Image::Impl::search_rows(const ScanQuery& query, const Rows& rows,
   const size_t ef = query.ef != 0 ? query.ef : ef_for(graph->recall(), query.recall, query.k);
   if (ef == 0) return false;
   const VectorColumn& column = columns[query.column];
-  const GraphScan scan = {column, *graph, query, rows.test, rows.count, slots.rows()};
+  const GraphScan scan = {column,     *graph,       query,          rows.test,
+                          rows.count, slots.rows(), rows.soon_known};
   const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
   if (walk.ef == 0 && (rows.known == nullptr || rows.known->all)) return false;
-  if (walk.through && rows.known == nullptr && evaluated_for_all(slots.slots())) return false;
+  if (walk.through && rows.known == nullptr && rows.soon_known) return false;
   const AllowedRows tail = unlinked_rows(column, *graph, rows.test, slots.slots());
   if (tail.count > rows.count / 2) return false;
   LOCI_RETURN_IF_ERROR(column.verify_codes());

@@ -217,30 +217,44 @@ auto within() {
 
 // Rows whose value lies in the interval.
 template <typename T>
+void find_within(const T* values, T low, T high, std::span<BlockMask> blocks) {
+  within<T>()(values, blocks.size() * kBlockRows, low, high, blocks.front().words.data());
+}
+template <typename T>
 void find_within(const T* values, T low, T high, BlockMask& rows) {
-  within<T>()(values, kBlockRows, low, high, rows.words.data());
+  find_within(values, low, high, {&rows, 1});
 }
 
 // Those of an interval that type T can hold: none, maybe.
 template <typename T>
 std::pair<T, T> held(int64_t low, int64_t high) {
-  constexpr int64_t kLeast = std::numeric_limits<T>::min();
-  constexpr int64_t kMost = std::numeric_limits<T>::max();
+  constexpr auto kLeast = int64_t{std::numeric_limits<T>::min()};
+  constexpr auto kMost = int64_t{std::numeric_limits<T>::max()};
   if (low > kMost || high < kLeast) return {T{0}, T{-1}};
   return {static_cast<T>(std::max(low, kLeast)), static_cast<T>(std::min(high, kMost))};
 }
 
-template <typename T>
-BlockMask rows_among(const T* values, const std::vector<T>& sorted) {
-  return rows_where(
-      values, [&](T value) { return std::binary_search(sorted.begin(), sorted.end(), value); });
+// Rows whose value is one of those.
+BlockMask rows_among(const double* values, const std::vector<double>& sorted) {
+  if (sorted.size() > kFew) {
+    return rows_where(values, [&](double value) {
+      return std::binary_search(sorted.begin(), sorted.end(), value);
+    });
+  }
+  BlockMask mask;
+  for (const double constant : sorted) {
+    BlockMask more;
+    find_within(values, constant, constant, more);
+    mask.unite(more);
+  }
+  return mask;
 }
 
 // Rows whose code has a 1 in the table.
 template <typename T>
 void find_in_table(const T* values, const std::vector<uint8_t>& table, BlockMask& rows) {
   std::array<uint32_t, kBlockRows> codes;  // NOLINT(*-member-init): filled
-  for (size_t i = 0; i < kBlockRows; ++i) codes[i] = static_cast<uint32_t>(values[i]);
+  for (size_t i = 0; i < kBlockRows; ++i) codes[i] = static_cast<uint32_t>(int64_t{values[i]});
   simd::kernels().among_u32(codes.data(), kBlockRows, table.data(), rows.words.data());
 }
 
@@ -439,6 +453,35 @@ Result<BoundPredicate> BoundPredicate::bind(const Predicate& predicate,
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): depth is limited by bind()
+bool BoundPredicate::is_quick(const Node& node) noexcept {
+  return node.ints.empty() && node.reals.size() <= kFew &&
+         std::all_of(node.children.begin(), node.children.end(),
+                     [](const Node& child) { return is_quick(child); });
+}
+
+bool BoundPredicate::is_interval(const Node& node) noexcept {
+  if (node.column == nullptr || node.negated || node.column->nulls().count() != 0) return false;
+  return node.test == Node::Test::kReals
+             ? node.reals.empty()
+             : node.test == Node::Test::kNumbers && node.runs.size() == 1;
+}
+
+void BoundPredicate::find_passing(std::span<BlockMask> blocks) const {
+  if (blocks.empty()) return;
+  if (!is_interval(root_)) {
+    for (size_t b = 0; b < blocks.size(); ++b) find_passing(b, blocks[b]);
+  } else if (root_.test == Node::Test::kReals) {
+    find_within(root_.column->reals().data(), root_.real_low, root_.real_high, blocks);
+  } else {
+    root_.column->numbers().visit([&](const auto* values) {
+      using T = std::remove_cvref_t<decltype(*values)>;
+      const auto [low, high] = held<T>(root_.runs[0].low, root_.runs[0].high);
+      if (low <= high) find_within<T>(values, low, high, blocks);
+    });
+  }
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): depth is limited by bind()
 void BoundPredicate::find_rows(const Node& node, size_t block, bool truth, BlockMask& rows) {
   switch (node.test) {
     case Node::Test::kAnd:
@@ -554,6 +597,7 @@ void BoundPredicate::test_slots(const Node& node, std::span<const uint32_t> slot
                                 uint8_t* met) noexcept {
   constexpr size_t kAtOnce = 128;
   const bool plain = !node.negated && node.column != nullptr && node.column->nulls().count() == 0;
+  const bool interval = is_interval(node);
   if (node.test == Node::Test::kAnd && !node.children.empty()) {
     test_slots(node.children[0], slots, met);
     std::array<uint8_t, kAtOnce> more;  // NOLINT(*-member-init): filled as far as it is read
@@ -564,15 +608,15 @@ void BoundPredicate::test_slots(const Node& node, std::span<const uint32_t> slot
         for (size_t i = 0; i < count; ++i) met[at + i] &= more[i];
       }
     }
-  } else if (plain && node.test == Node::Test::kNumbers && node.runs.size() == 1) {
+  } else if (interval && node.test == Node::Test::kNumbers) {
     const Run run = node.runs[0];
     node.column->numbers().visit([&](const auto* values) {
       for (size_t i = 0; i < slots.size(); ++i) {
-        const int64_t x = values[slots[i]];
+        const auto x = int64_t{values[slots[i]]};
         met[i] = static_cast<uint8_t>((x >= run.low) & (x <= run.high));
       }
     });
-  } else if (plain && node.test == Node::Test::kReals && node.reals.empty()) {
+  } else if (interval) {
     const double* const values = node.column->reals().data();
     for (size_t i = 0; i < slots.size(); ++i) {
       const double x = values[slots[i]];

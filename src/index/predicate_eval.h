@@ -28,9 +28,13 @@ class BoundPredicate {
   void passes(std::span<const uint32_t> slots, uint8_t* met) const noexcept {
     test_slots(root_, slots, met);
   }
+  /// Whether kernels do all of the work of find_passing(): a fraction of a nanosecond a row.
+  [[nodiscard]] bool is_quick() const noexcept { return is_quick(root_); }
   /// Adds the rows of `block` for which the predicate is true to `rows`, which is empty; bits past
   /// the last slot are unspecified.
   void find_passing(size_t block, BlockMask& rows) const { find_rows(root_, block, true, rows); }
+  /// The same of all blocks from the first on; quicker than one by one.
+  void find_passing(std::span<BlockMask> blocks) const;
 
  private:
   /// Integers, or dictionary codes, from `low` to `high`.
@@ -57,6 +61,7 @@ class BoundPredicate {
   };
   class Binder;
 
+  static bool is_quick(const Node& node) noexcept;
   /// 1: true, 0: unknown, -1: false.
   static int truth_of(const Node& node, size_t slot) noexcept;
   [[nodiscard]] static bool is_met(const Node& node, size_t slot) noexcept;
@@ -64,6 +69,8 @@ class BoundPredicate {
   /// The rows where the node is true, or those where it is false; rows in neither are unknown.
   static void find_rows(const Node& node, size_t block, bool truth, BlockMask& rows);
   static void find_met(const Node& node, size_t block, BlockMask& rows);
+  /// Whether the test is that of one interval, and known of every row.
+  static bool is_interval(const Node& node) noexcept;
 
   Node root_;
 };
