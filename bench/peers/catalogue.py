@@ -27,6 +27,7 @@ class Peer:
     config: dict = field(default_factory=dict, hash=False)
     graph: bool = True              # takes M and efc
     exact: bool = False             # always the true nearest
+    usual: bool = True              # compared when `--peers` names nobody
 
     def tuned(self, m: int, efc: int) -> "Peer":
         """The same with another M and ef_construction."""
@@ -58,15 +59,15 @@ PEERS = (
     Peer("lancedb", "LanceDB IVF_HNSW_SQ", "python:lancedb_engine", ("lancedb", "pyarrow"), _GRAPH),
     Peer("symphonyqg", "SymphonyQG", "python:symphonyqg_engine", ("rabitqlib",), _GRAPH),
     Peer("symphonyqg-random", "SymphonyQG random start", "python:symphonyqg_engine", ("rabitqlib",),
-         {**_GRAPH, "init": "random"}),
+         {**_GRAPH, "init": "random"}, usual=False),
     Peer("symphonyqg-q8", "SymphonyQG 8-bit", "python:symphonyqg_engine", ("rabitqlib",),
-         {**_GRAPH, "bits": 8}),
+         {**_GRAPH, "bits": 8}, usual=False),
     Peer("rabitq-hnsw", "HNSW-RaBitQ", "python:rabitq_hnsw_engine", ("rabitqlib",),
          {**_GRAPH, "bits": 8}),
     Peer("svs", "SVS Vamana LVQ4x8", "python:svs_engine", ("scalable-vs",),
          {**_GRAPH, "primary": 4, "residual": 8}),
     Peer("svs-lvq8", "SVS Vamana LVQ8", "python:svs_engine", ("scalable-vs",),
-         {**_GRAPH, "primary": 8, "residual": 0}),
+         {**_GRAPH, "primary": 8, "residual": 0}, usual=False),
 )
 # For the self-test: needs nothing but Python.
 BRUTE = Peer("brute", "brute force", "python:brute_engine", graph=False, exact=True)
@@ -74,10 +75,10 @@ SWEPT = ("loci", "hnswlib", "usearch-f32", "usearch-bf16", "faiss-flat", "faiss-
 
 
 def choose(names: str) -> list[Peer]:
-    """Peers by comma-separated names; all of PEERS when empty."""
+    """Peers by comma-separated names; the usual ones when empty."""
     known = {peer.name: peer for peer in (*PEERS, BRUTE)}
     if not names:
-        return list(PEERS)
+        return [peer for peer in PEERS if peer.usual]
     wrong = [name for name in names.split(",") if name not in known]
     if wrong:
         raise SystemExit(f"bench_peers: no peer {', '.join(wrong)}; known: {', '.join(known)}")

@@ -47,7 +47,7 @@ def parse(words: list[str]) -> argparse.Namespace:
     add("--metric", default="cosine", choices=("cosine", "l2"), help="of --data")
     add("--queries", type=int, default=1000, help="asked in a pass; of --data the last so many rows")
     add("--sections", default=",".join(SECTIONS))
-    add("--peers", default="", help="names of bench/peers/catalogue.py, comma-separated; default: all")
+    add("--peers", default="", help="names of bench/peers/catalogue.py, comma-separated; default: the usual ones")
     add("--ef", default=",".join(map(str, catalogue.EFS)))
     add("-k", type=int, default=10)
     add("--rounds", type=int, default=5)
