@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/strings.h"
+#include "simd/dispatch.h"
 
 namespace loci::index {
 
@@ -17,22 +18,19 @@ BlockMask BlockMask::first(size_t rows) noexcept {
   return mask;
 }
 
-size_t BlockMask::count() const noexcept {
-  // std::popcount is a call of the compiler's library on a processor that need not have the
-  // instruction; these steps take two words at once there.
-  constexpr uint64_t kPairs = 0x5555555555555555;
-  constexpr uint64_t kFours = 0x3333333333333333;
-  constexpr uint64_t kBytes = 0x0F0F0F0F0F0F0F0F;
-  constexpr uint64_t kAlternate = 0x00FF00FF00FF00FF;
-  uint64_t sums = 0;  // four of 16 bits
-  for (uint64_t word : words) {
-    word -= (word >> 1) & kPairs;
-    word = (word & kFours) + ((word >> 2) & kFours);
-    word = (word + (word >> 4)) & kBytes;
-    sums += (word & kAlternate) + ((word >> 8) & kAlternate);
+// As bits that differ from none: there is a kernel for those.
+size_t count_rows(std::span<const BlockMask> masks) noexcept {
+  constexpr size_t kAtOnce = 64;
+  constexpr std::array<uint8_t, sizeof(BlockMask)> kNone{};
+  std::array<int32_t, kAtOnce> counts{};
+  size_t rows = 0;
+  for (size_t at = 0; at < masks.size(); at += kAtOnce) {
+    const size_t n = std::min(kAtOnce, masks.size() - at);
+    simd::kernels().scan_hamming(reinterpret_cast<const uint8_t*>(masks[at].words.data()),
+                                 sizeof(BlockMask), n, kNone.data(), counts.data());
+    for (size_t i = 0; i < n; ++i) rows += static_cast<size_t>(counts[i]);
   }
-  sums += sums >> 32;
-  return static_cast<size_t>((sums + (sums >> 16)) & 0xFFFF);
+  return rows;
 }
 
 void SlotBits::reserve(size_t slots) {

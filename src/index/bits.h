@@ -3,6 +3,7 @@
 // Sets of rows within a block, and growing bit arrays over all slots.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -32,7 +33,6 @@ struct BlockMask {
 
   /// The first `rows` rows.
   [[nodiscard]] static BlockMask first(size_t rows) noexcept;
-  [[nodiscard]] size_t count() const noexcept;
   [[nodiscard]] bool none() const noexcept {
     uint64_t any = 0;
     for (const uint64_t word : words) any |= word;
@@ -58,6 +58,19 @@ struct BlockMask {
     for (size_t i = 0; i < kBlockWords; ++i) words[i] &= ~other.words[i];
   }
 };
+
+/// How many rows the masks hold in all.
+[[nodiscard]] size_t count_rows(std::span<const BlockMask> masks) noexcept;
+
+/// Makes room for slot `slot` in values by slot. Whole blocks are allocated, so that a filter reads
+/// a block without a test for the end. May throw std::bad_alloc; no value has changed.
+template <typename T>
+void make_room(std::vector<T>& values, size_t slot) {
+  if (slot < values.size()) return;
+  const size_t slots = block_count(slot + 1) * kBlockRows;
+  if (slots > values.capacity()) values.reserve(std::max(slots, values.capacity() * 2));
+  values.resize(slots);
+}
 
 /// One bit a slot. Bits past the slots in use are zero, and whole blocks are always allocated, so
 /// that a block can be read without a test for the end.

@@ -48,20 +48,12 @@ Status FieldColumn::check(const Value& value) const {
                                           field_type_name(type_)));
 }
 
-// Whole blocks are allocated, so that a filter reads a block without a test for the end.
-void FieldColumn::make_room(size_t slot) {
-  if (slot < reals_.size()) return;
-  const size_t slots = block_count(slot + 1) * kBlockRows;
-  if (slots > reals_.capacity()) reals_.reserve(std::max(slots, reals_.capacity() * 2));
-  reals_.resize(slots);
-}
-
 FieldColumn::Cell FieldColumn::prepare(size_t slot, const Value& value) {
   nulls_.reserve(slot + 1);
   Cell cell;
   cell.null = is_null(value);
   if (type_ == FieldType::kFloat) {
-    make_room(slot);
+    make_room(reals_, slot);
     if (const auto* integer = std::get_if<int64_t>(&value)) {
       cell.real = static_cast<double>(*integer);
     }
@@ -149,7 +141,7 @@ Status FieldColumn::load(uint32_t number, size_t slots, SnapshotFile& from) {
   }
   if (type_ == FieldType::kFloat) {
     if (slots == 0) return {};
-    make_room(slots - 1);
+    make_room(reals_, slots - 1);
     std::memcpy(reals_.data(), values.bytes.data(), slots * width);
     return {};
   }

@@ -56,7 +56,6 @@ class FieldColumn {
   [[nodiscard]] Status check_invariants(size_t slots) const;
 
  private:
-  void make_room(size_t slot);
   [[nodiscard]] uint32_t code(size_t slot) const noexcept {
     return static_cast<uint32_t>(numbers_[slot]);
   }

@@ -3,6 +3,7 @@
 // The graph of a vector column: which rows are near which. See docs/design/index.md first.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "index/graph_build.h"
 #include "index/rank_codes.h"
 #include "index/snapshot_file.h"
+#include "simd/kernels.h"
 
 namespace loci::index {
 
@@ -35,7 +37,7 @@ struct Found {
 /// Threads: const methods beside each other; all else alone.
 class Graph {
  public:
-  static constexpr uint32_t kNone = 0xFFFFFFFF;
+  static constexpr uint32_t kNone = simd::kNoNumber;
   /// Pools mark slots in their upper bit.
   static constexpr size_t kMaxSlots = size_t{1} << 31;
   /// Rows that insert() places side by side.
@@ -127,6 +129,8 @@ class Graph {
   Status find_place(const VectorColumn& column, std::span<Placement> batch, size_t number) const;
   void add_starts(const VectorColumn& column, const RankedQuery& row, std::span<const Found> starts,
                   std::vector<Found>& chosen) const;
+  void score_for(const VectorColumn& column, const RankedQuery& row,
+                 std::span<const uint32_t> slots, std::vector<Found>& scored) const;
   bool link_if_room(uint32_t from, uint32_t to) noexcept;
   [[nodiscard]] uint32_t find_twin(const VectorColumn& column, uint32_t slot,
                                    std::span<const Found> near) const noexcept;
@@ -177,5 +181,11 @@ class Graph {
   Entries entries_;
   std::vector<GraphRecall> recall_;
 };
+
+/// The part of a list that is before its first Graph::kNone.
+[[nodiscard]] inline std::span<const uint32_t> in_use(std::span<const uint32_t> list) noexcept {
+  const auto end = std::find(list.begin(), list.end(), Graph::kNone);
+  return list.first(static_cast<size_t>(end - list.begin()));
+}
 
 }  // namespace loci::index

@@ -57,16 +57,17 @@ constexpr size_t kScored = 256;
 // that only as many can come before them as there are rows with that very code.
 constexpr size_t kTwinsLookedAt = 16;
 
-/// How much of a list is in use.
-size_t used(std::span<const uint32_t> list) noexcept {
-  return static_cast<size_t>(std::find(list.begin(), list.end(), Graph::kNone) - list.begin());
-}
-
 struct NearerFound {
   bool operator()(const Found& a, const Found& b) const noexcept {
     return a.score != b.score ? a.score < b.score : a.slot < b.slot;
   }
 };
+
+/// Whether one of these is that much nearer to a row than what is at `distance`.
+bool hidden_by(std::span<const Found> scored, float distance) noexcept {
+  return std::any_of(scored.begin(), scored.end(),
+                     [=](const Found& other) { return kAlpha * other.score <= distance; });
+}
 
 /// Memory that choosing neighbours takes, kept by each thread.
 struct Selection {
@@ -189,21 +190,14 @@ Status Graph::find_place(const VectorColumn& column, std::span<Placement> batch,
 // Adds those of the nodes that a walk began at of whose neighbours none hides the row from them.
 void Graph::add_starts(const VectorColumn& column, const RankedQuery& row,
                        std::span<const Found> starts, std::vector<Found>& chosen) const {
-  Selection& work = Selection::local();
+  thread_local std::vector<Found> scored;
   for (const Found& found : starts) {
     if (chosen.size() == degree_) return;
+    const auto same = [&](const Found& other) { return other.slot == found.slot; };
+    if (std::any_of(chosen.begin(), chosen.end(), same)) continue;
     const Found start = {found.score + codes_.lift_between(row, found.slot), found.slot};
-    bool hidden = std::any_of(chosen.begin(), chosen.end(),
-                              [&](const Found& other) { return other.slot == start.slot; });
-    const std::span<const uint32_t> list = neighbors(start.slot);
-    std::copy(list.begin(), list.end(), work.slots.begin());
-    const size_t kept = work.rank(column, codes_, row, used(list));
-    for (size_t i = 0; i < kept; ++i) {
-      const uint32_t slot = work.slots[work.which[i]];
-      const float score = work.scores[i] + codes_.lift_between(row, slot);
-      hidden = hidden || kAlpha * score <= start.score;
-    }
-    if (!hidden) chosen.push_back(start);
+    score_for(column, row, in_use(neighbors(start.slot)), scored);
+    if (!hidden_by(scored, start.score)) chosen.push_back(start);
   }
 }
 
@@ -239,17 +233,24 @@ Status Graph::link(const VectorColumn& column, uint32_t from, const Found& to) {
 // Distances of slots from the node at `at`; those that are no nodes any more are left out.
 Status Graph::score_slots(const VectorColumn& column, uint32_t at, std::span<const uint32_t> slots,
                           std::vector<Found>& scored) const {
+  RankedQuery& query = Selection::local().query;
+  LOCI_RETURN_IF_ERROR(codes_.prepare_set_row(column, at, query));
+  score_for(column, query, slots, scored);
+  return {};
+}
+
+// The same from a row that was prepared.
+void Graph::score_for(const VectorColumn& column, const RankedQuery& row,
+                      std::span<const uint32_t> slots, std::vector<Found>& scored) const {
   Selection& work = Selection::local();
-  LOCI_RETURN_IF_ERROR(codes_.prepare_set_row(column, at, work.query));
   scored.clear();
   const size_t count = std::min(slots.size(), kScored);
   std::copy_n(slots.begin(), count, work.slots.begin());
-  const size_t kept = work.rank(column, codes_, work.query, count);
+  const size_t kept = work.rank(column, codes_, row, count);
   for (size_t i = 0; i < kept; ++i) {
     const uint32_t slot = work.slots[work.which[i]];
-    scored.push_back({work.scores[i] + codes_.lift_between(work.query, slot), slot});
+    scored.push_back({work.scores[i] + codes_.lift_between(row, slot), slot});
   }
-  return {};
 }
 
 Status Graph::link_batch(const VectorColumn& column, std::span<const Placement> batch,
@@ -309,11 +310,8 @@ Status Graph::insert(const VectorColumn& column, std::span<const uint32_t> slots
 Status Graph::occluded(const VectorColumn& column, const Found& candidate,
                        std::span<const uint32_t> list, bool* result) const {
   thread_local std::vector<Found> scored;
-  *result = false;
   LOCI_RETURN_IF_ERROR(score_slots(column, candidate.slot, list, scored));
-  for (const Found& other : scored) {
-    if (kAlpha * other.score <= candidate.score) *result = true;
-  }
+  *result = hidden_by(scored, candidate.score);
   return {};
 }
 
@@ -324,7 +322,7 @@ Status Graph::mend_list(const VectorColumn& column, uint32_t at,
   constexpr size_t kTried = 8;
   constexpr size_t kAdded = 2;
   const std::span<uint32_t> list = list_of(at);
-  size_t count = used(list);
+  size_t count = in_use(list).size();
   const auto end = list.begin() + static_cast<ptrdiff_t>(count);
   const size_t most = std::min(list.size(), count + kAdded);
   std::vector<uint32_t> fresh;

@@ -110,9 +110,9 @@ class Bed {
       for (size_t at = 0; at < kBlockRows; ++at) {
         if ((b * kBlockRows + at) * 7919 % 10007 % every != 0) mask.clear(at);
       }
-      rows.count += mask.count();
       rows.blocks.push_back(mask);
     }
+    rows.count = count_rows(rows.blocks);
     return rows;
   }
   /// The same of what `search` finds of the rows, which returns how many rows it offered.

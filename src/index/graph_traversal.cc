@@ -179,24 +179,42 @@ void Traversal::gather_through(const Graph& graph, uint32_t node, const RowTest&
     round_ += passes_[i];
   }
   for (size_t i = 0; i < steps; ++i) prefetch_list(graph, stepped_[i]);
+  if (open_known_) {
+    for (size_t i = 0; i < round_; ++i) take(slots_[i]);
+  }
   const size_t most = std::min(graph.degree(), ef_ + kMoreThrough);
   for (size_t i = 0; i < steps && round_ < most; ++i) {
     const std::span<const uint32_t> list = graph.neighbors(stepped_[i]);
-    const auto count =
-        static_cast<size_t>(std::find(list.begin(), list.end(), Graph::kNone) - list.begin());
-    test(graph, only, list.first(count));
-    uint32_t* const slots = slots_.data() + round_;
-    size_t passing = 0;
-    for (size_t k = 0; k < count; ++k) {
-      slots[passing] = list[k];
-      passing += passes_[k];
-    }
-    for (size_t k = 0; k < passing; ++k) {
-      const uint32_t slot = slots[k];
-      slots_[round_] = slot;
-      round_ += see(seen_.data(), slot) ? 1 : 0;
+    if (open_known_) {
+      step_open(list);
+    } else {
+      step_asking(graph, in_use(list), only);
     }
   }
+}
+
+// Takes those of a list that pass and were not seen, of which the filter must be asked.
+void Traversal::step_asking(const Graph& graph, std::span<const uint32_t> list,
+                            const RowTest& only) {
+  test(graph, only, list);
+  uint32_t* const slots = slots_.data() + round_;
+  size_t passing = 0;
+  for (size_t k = 0; k < list.size(); ++k) {
+    slots[passing] = list[k];
+    passing += passes_[k];
+  }
+  for (size_t k = 0; k < passing; ++k) {
+    const uint32_t slot = slots[k];
+    slots_[round_] = slot;
+    round_ += see(seen_.data(), slot) ? 1 : 0;
+  }
+}
+
+// The same where it is known of all nodes whether they pass: in one kernel call.
+void Traversal::step_open(std::span<const uint32_t> list) noexcept {
+  const size_t kept =
+      simd::kernels().keep_set(list.data(), list.size(), open_.data(), slots_.data() + round_);
+  for (size_t k = 0; k < kept; ++k) take(slots_[round_++]);
 }
 
 // A node that comes to be scored, or was.
@@ -204,32 +222,6 @@ void Traversal::take(uint32_t slot) noexcept {
   const uint64_t bit = uint64_t{1} << (slot % 64);
   open_[slot / 64] &= ~bit;
   seen_[slot / 64] |= bit;
-}
-
-// The same where it is known of all nodes whether they pass: a list is tested in one kernel call.
-void Traversal::gather_open(const Graph& graph, uint32_t node) {
-  const auto keep_set = simd::kernels().keep_set;
-  gather(graph, node);
-  const size_t around = round_;
-  note_touched(slots_.data(), around);
-  size_t steps = 0;
-  round_ = 0;
-  for (size_t i = 0; i < around; ++i) {
-    const uint32_t slot = slots_[i];
-    const auto passes = static_cast<size_t>((open_[slot / 64] >> (slot % 64)) & 1U);
-    stepped_[steps] = slot;
-    slots_[round_] = slot;
-    steps += 1 - passes;
-    round_ += passes;
-  }
-  for (size_t i = 0; i < round_; ++i) take(slots_[i]);
-  for (size_t i = 0; i < steps; ++i) prefetch_list(graph, stepped_[i]);
-  const size_t most = std::min(graph.degree(), ef_ + kMoreThrough);
-  for (size_t i = 0; i < steps && round_ < most; ++i) {
-    const std::span<const uint32_t> list = graph.neighbors(stepped_[i]);
-    const size_t kept = keep_set(list.data(), list.size(), open_.data(), slots_.data() + round_);
-    for (size_t k = 0; k < kept; ++k) take(slots_[round_++]);
-  }
 }
 
 void Traversal::score_round(const Graph& graph, const VectorColumn& column,
@@ -274,9 +266,7 @@ void Traversal::look_at(const Graph& graph, const Walk& walk) {
     if (walk.enough != 0 && found) note_passing(node);
   }
   while (next_ < size_ && (pool_[next_].slot & kDone) != 0) ++next_;
-  if (through && open_known_) {
-    gather_open(graph, node.slot);
-  } else if (through) {
+  if (through) {
     gather_through(graph, node.slot, *walk.only);
   } else {
     gather(graph, node.slot);

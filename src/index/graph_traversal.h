@@ -55,7 +55,8 @@ class Traversal {
   void note_touched(const uint32_t* slots, size_t count);
   void gather(const Graph& graph, uint32_t node);
   void gather_through(const Graph& graph, uint32_t node, const RowTest& only);
-  void gather_open(const Graph& graph, uint32_t node);
+  void step_asking(const Graph& graph, std::span<const uint32_t> list, const RowTest& only);
+  void step_open(std::span<const uint32_t> list) noexcept;
   void take(uint32_t slot) noexcept;
   void test(const Graph& graph, const RowTest& only, std::span<const uint32_t> nodes);
   void look_at(const Graph& graph, const Walk& walk);

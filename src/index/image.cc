@@ -22,7 +22,6 @@
 #include "index/image.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/bytes.h"
@@ -34,7 +33,6 @@
 #include "index/image_impl.h"
 #include "index/predicate_eval.h"
 #include "index/snapshot_file.h"
-#include "simd/dispatch.h"
 
 namespace loci::index {
 
@@ -156,25 +154,6 @@ std::vector<RowId> Image::rowids() const {
 size_t Image::vector_count(size_t column) const noexcept {
   return column < impl_->columns.size() ? impl_->columns[column].present().count() : 0;
 }
-
-namespace {
-
-/// How many rows the masks hold in all.
-size_t count_rows(std::span<const BlockMask> masks) noexcept {
-  constexpr size_t kAtOnce = 64;
-  constexpr std::array<uint8_t, sizeof(BlockMask)> kNone{};
-  std::array<int32_t, kAtOnce> counts{};
-  size_t rows = 0;
-  for (size_t at = 0; at < masks.size(); at += kAtOnce) {
-    const size_t n = std::min(kAtOnce, masks.size() - at);
-    simd::kernels().scan_hamming(reinterpret_cast<const uint8_t*>(masks[at].words.data()),
-                                 sizeof(BlockMask), n, kNone.data(), counts.data());
-    for (size_t i = 0; i < n; ++i) rows += static_cast<size_t>(counts[i]);
-  }
-  return rows;
-}
-
-}  // namespace
 
 void Image::Impl::hide(std::span<const RowId> hidden, AllowedRows& allowed) const {
   for (const RowId row : hidden) {

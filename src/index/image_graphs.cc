@@ -346,7 +346,7 @@ struct Image::Impl::Rows {
   const RowTest& test;
   size_t count = 0;                    ///< about
   const AllowedRows* known = nullptr;  ///< not null: all of them, as a set
-  bool soon_known = false;             ///< whether that is quicker than asking a filter
+  bool soon_known = false;             ///< or will be where a walk steps over rows
 };
 
 namespace {
@@ -404,9 +404,7 @@ Result<bool> Image::Impl::search_graph(const ScanQuery& query, const AllowedRows
                                        ScanOutcome& outcome) const {
   if (!asks_for_less(query) || graphs == nullptr) return false;
   const RowTest test(allowed);
-  return search_rows(query,
-                     {.test = test, .count = allowed.count, .known = &allowed, .soon_known = true},
-                     outcome);
+  return search_rows(query, {.test = test, .count = allowed.count, .known = &allowed}, outcome);
 }
 
 // Where enough of some sampled rows pass for a walk, the filter is evaluated only for what the walk
@@ -448,8 +446,13 @@ Result<bool> Image::Impl::search_rows(const ScanQuery& query, const Rows& rows,
   const size_t ef = query.ef != 0 ? query.ef : ef_for(graph->recall(), query.recall, query.k);
   if (ef == 0) return false;
   const VectorColumn& column = columns[query.column];
-  const GraphScan scan = {column,     *graph,       query,          rows.test,
-                          rows.count, slots.rows(), rows.soon_known};
+  const GraphScan scan = {column,
+                          *graph,
+                          query,
+                          rows.test,
+                          rows.count,
+                          slots.rows(),
+                          rows.known != nullptr || rows.soon_known};
   const GraphWalk walk = plan_walk(scan, std::max(ef, query.k));
   if (walk.ef == 0 && (rows.known == nullptr || rows.known->all)) return false;
   if (walk.through && rows.known == nullptr && rows.soon_known) return false;

@@ -28,7 +28,6 @@ T value_at(const uint8_t* bytes, size_t slot) {
 
 }  // namespace
 
-// Whole blocks are allocated, so that a filter reads a block without a test for the end.
 void PackedInts::prepare(size_t slot, int64_t value) {
   if (!holds<int32_t>(value)) {
     widen<int64_t>();
@@ -37,14 +36,7 @@ void PackedInts::prepare(size_t slot, int64_t value) {
   } else if (!holds<int8_t>(value)) {
     widen<int16_t>();
   }
-  std::visit(
-      [slot](auto& values) {
-        if (slot < values.size()) return;
-        const size_t slots = block_count(slot + 1) * kBlockRows;
-        if (slots > values.capacity()) values.reserve(std::max(slots, values.capacity() * 2));
-        values.resize(slots);
-      },
-      values_);
+  std::visit([slot](auto& values) { make_room(values, slot); }, values_);
 }
 
 // To T, unless what is here is as wide.

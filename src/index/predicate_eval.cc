@@ -459,8 +459,12 @@ bool BoundPredicate::is_quick(const Node& node) noexcept {
                      [](const Node& child) { return is_quick(child); });
 }
 
+bool BoundPredicate::is_plain(const Node& node) noexcept {
+  return node.column != nullptr && !node.negated && node.column->nulls().count() == 0;
+}
+
 bool BoundPredicate::is_interval(const Node& node) noexcept {
-  if (node.column == nullptr || node.negated || node.column->nulls().count() != 0) return false;
+  if (!is_plain(node)) return false;
   return node.test == Node::Test::kReals
              ? node.reals.empty()
              : node.test == Node::Test::kNumbers && node.runs.size() == 1;
@@ -596,7 +600,6 @@ int BoundPredicate::truth_of(const Node& node, size_t slot) noexcept {
 void BoundPredicate::test_slots(const Node& node, std::span<const uint32_t> slots,
                                 uint8_t* met) noexcept {
   constexpr size_t kAtOnce = 128;
-  const bool plain = !node.negated && node.column != nullptr && node.column->nulls().count() == 0;
   const bool interval = is_interval(node);
   if (node.test == Node::Test::kAnd && !node.children.empty()) {
     test_slots(node.children[0], slots, met);
@@ -622,7 +625,7 @@ void BoundPredicate::test_slots(const Node& node, std::span<const uint32_t> slot
       const double x = values[slots[i]];
       met[i] = static_cast<uint8_t>((x >= node.real_low) & (x <= node.real_high));
     }
-  } else if (plain && node.test == Node::Test::kNumbers && !node.codes.empty()) {
+  } else if (is_plain(node) && node.test == Node::Test::kNumbers && !node.codes.empty()) {
     node.column->numbers().visit([&](const auto* values) {
       for (size_t i = 0; i < slots.size(); ++i) {
         met[i] = node.codes[static_cast<size_t>(values[slots[i]])];

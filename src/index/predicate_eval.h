@@ -69,7 +69,9 @@ class BoundPredicate {
   /// The rows where the node is true, or those where it is false; rows in neither are unknown.
   static void find_rows(const Node& node, size_t block, bool truth, BlockMask& rows);
   static void find_met(const Node& node, size_t block, BlockMask& rows);
-  /// Whether the test is that of one interval, and known of every row.
+  /// Whether the node is true where its test is met and false elsewhere, and of one column.
+  static bool is_plain(const Node& node) noexcept;
+  /// Whether it is, and the test that of one interval.
   static bool is_interval(const Node& node) noexcept;
 
   Node root_;

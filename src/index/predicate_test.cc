@@ -156,9 +156,12 @@ Truth truth_of(const Predicate& predicate, const Row& row, RowId rowid) {
 void expect_agrees(const Table& table, const Predicate& predicate) {
   const Result<BoundPredicate> bound = BoundPredicate::bind(predicate, table.columns, table.slots);
   ASSERT_TRUE(bound.has_value()) << bound.error().to_string();
+  std::vector<BlockMask> all(block_count(table.rows.size()));
+  bound->find_passing(all);
   for (size_t slot = 0; slot < table.rows.size(); ++slot) {
     const bool passes = passing(*bound, slot / kBlockRows).test(slot % kBlockRows);
     EXPECT_EQ(bound->passes(slot), passes) << "slot " << slot;
+    EXPECT_EQ(all[slot / kBlockRows].test(slot % kBlockRows), passes) << "slot " << slot;
     const Truth truth = truth_of(predicate, table.rows[slot], table.slots.row(slot));
     ASSERT_EQ(passes, truth == Truth(true)) << "slot " << slot;
   }

@@ -377,8 +377,14 @@ class KernelChecks {
   std::vector<T> picked_integers() {
     using Limits = std::numeric_limits<T>;
     const auto half = static_cast<T>(Limits::max() / 2);
-    return with_neighbors<T>({Limits::min(), Limits::max(), 0, half, static_cast<T>(-half),
-                              static_cast<T>(uniform(-100, 100))});
+    std::vector<T> some = {
+        Limits::min(), Limits::max(),         0,
+        half,          static_cast<T>(-half), static_cast<T>(uniform(-100, 100))};
+    if constexpr (sizeof(T) > sizeof(int32_t)) {  // where a half of it ends
+      some.push_back(T{1} << 32);
+      some.push_back(-(T{1} << 31));
+    }
+    return with_neighbors<T>(some);
   }
   std::vector<double> picked_reals() {
     using Limits = std::numeric_limits<double>;
