@@ -11,6 +11,9 @@ namespace loci::base {
 
 /// Asks for huge pages under [data, data + bytes); a hint that may be ignored.
 void os_advise_huge_pages(void* data, size_t bytes) noexcept;
+/// Puts pages under the memory as a write to each would, which waits for them; its content stays.
+/// False where the system cannot, or not there: it is as if it had not been asked.
+[[nodiscard]] bool os_populate(void* data, size_t bytes) noexcept;
 /// Random bytes of the kernel; false when it gives none.
 [[nodiscard]] bool os_random(std::span<uint8_t> out) noexcept;
 [[nodiscard]] int64_t os_process_id() noexcept;

@@ -73,8 +73,8 @@ Result<std::shared_ptr<const Catalog::Entries>> Catalog::load(sqlite::Connection
   return std::shared_ptr<const Entries>(std::move(entries));
 }
 
-Result<std::shared_ptr<const Catalog::Entries>> Catalog::entries(sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(const int64_t cookie, schema_cookie(connection));
+Result<std::shared_ptr<const Catalog::Entries>> Catalog::entries(sqlite::Connection& connection,
+                                                                 int64_t cookie) {
   std::shared_ptr<const Entries> old;
   {
     const base::MutexLock lock(mu_);
@@ -102,7 +102,13 @@ std::shared_ptr<const CatalogEntry> Catalog::find_known(int64_t cookie, std::str
 
 Result<std::shared_ptr<const CatalogEntry>> Catalog::find(sqlite::Connection& connection,
                                                           std::string_view name) {
-  LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<const Entries> known, entries(connection));
+  LOCI_ASSIGN_OR_RETURN(const int64_t cookie, schema_cookie(connection));
+  return find(connection, cookie, name);
+}
+
+Result<std::shared_ptr<const CatalogEntry>> Catalog::find(sqlite::Connection& connection,
+                                                          int64_t cookie, std::string_view name) {
+  LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<const Entries> known, entries(connection, cookie));
   const auto found = known->find(base::ascii_lower(name));
   if (found != known->end()) return found->second;
   std::string names;
@@ -125,7 +131,8 @@ std::vector<std::shared_ptr<const CatalogEntry>> Catalog::last_known() {
 
 Result<std::vector<std::shared_ptr<const CatalogEntry>>> Catalog::all(
     sqlite::Connection& connection) {
-  LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<const Entries> known, entries(connection));
+  LOCI_ASSIGN_OR_RETURN(const int64_t cookie, schema_cookie(connection));
+  LOCI_ASSIGN_OR_RETURN(const std::shared_ptr<const Entries> known, entries(connection, cookie));
   std::vector<std::shared_ptr<const CatalogEntry>> all;
   all.reserve(known->size());
   for (const auto& [key, entry] : *known) all.push_back(entry);

@@ -32,6 +32,9 @@ class Catalog {
   /// kNotFound lists the names that are there.
   Result<std::shared_ptr<const CatalogEntry>> find(sqlite::Connection& connection,
                                                    std::string_view name);
+  /// The same where the snapshot's schema_cookie() was read already.
+  Result<std::shared_ptr<const CatalogEntry>> find(sqlite::Connection& connection, int64_t cookie,
+                                                   std::string_view name);
   /// The same for a schema whose cookie is known; null when it is not at hand.
   std::shared_ptr<const CatalogEntry> find_known(int64_t cookie, std::string_view name);
   /// Every entry of this snapshot, by name.
@@ -51,7 +54,7 @@ class Catalog {
 
  private:
   using Entries = std::map<std::string, std::shared_ptr<const CatalogEntry>, std::less<>>;
-  Result<std::shared_ptr<const Entries>> entries(sqlite::Connection& connection);
+  Result<std::shared_ptr<const Entries>> entries(sqlite::Connection& connection, int64_t cookie);
   std::shared_ptr<const Entries> known_entries(int64_t cookie);
   Result<std::shared_ptr<const Entries>> load(sqlite::Connection& connection,
                                               const Entries& old) const;

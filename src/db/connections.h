@@ -88,7 +88,7 @@ class Connections {
   struct Pinned {
     sqlite::Connection* connection = nullptr;  // of the Pin
     bool is_writer = false;                    ///< of `:memory:`
-    std::optional<FileState> state;            ///< nullopt: not looked at yet
+    std::optional<store::FileState> state;     ///< nullopt: not looked at yet
   };
 
   /// Errors of writer(), reader() and pin(): kFailedPrecondition in a forked child.
@@ -104,7 +104,7 @@ class Connections {
   /// What the calling thread has pinned.
   [[nodiscard]] std::optional<Pinned> pinned();
   /// Notes the state that the calling thread's Pin is in.
-  void set_pinned_state(const FileState& state);
+  void set_pinned_state(const store::FileState& state);
   /// Whether the calling thread holds the writer.
   [[nodiscard]] bool thread_holds_writer() const noexcept;
   /// Drops idle readers: they would hold back VACUUM's truncating checkpoint.

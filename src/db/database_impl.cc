@@ -130,7 +130,8 @@ Status DatabaseImpl::read_source(std::string_view name, const ReadBody& body) {
   // The snapshot was begun by the line above, between two looks at the header.
   if (!snapshot.uncommitted && !snapshot.pinned && before == connection.wal_stamp())
     snapshot.stamp = before;
-  LOCI_ASSIGN_OR_RETURN(const EntryPtr entry, catalog_.find(connection, name));
+  LOCI_ASSIGN_OR_RETURN(const EntryPtr entry,
+                        catalog_.find(connection, snapshot.schema_cookie, name));
   LOCI_RETURN_IF_ERROR(body(connection, *entry, snapshot));
   return transaction.commit();
 }
@@ -140,7 +141,7 @@ Result<bool> DatabaseImpl::read_unchanged(std::string_view name, const ReadBody&
   LOCI_ASSIGN_OR_RETURN(const Connections::Lease lease, connections_->reader());
   if (lease.is_writer()) return false;
   const std::optional<Connections::Pinned> own = connections_->pinned();
-  const std::optional<FileState> state =
+  const std::optional<store::FileState> state =
       own.has_value() ? own->state : freshness_.now(lease.connection());
   if (!state.has_value()) return false;
   const EntryPtr entry = catalog_.find_known(state->schema_cookie, name);

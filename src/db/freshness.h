@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether the file is still as a search last saw it, told without a transaction.
+// What state the file is in, told without a transaction around the search.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,6 @@
 
 namespace loci::db {
 
-/// What identifies one committed state of the file.
-struct FileState {
-  int64_t schema_cookie = 0;
-  store::LogPosition newest;  ///< entry of the log
-};
-
 /// The newest state that a search of this process saw, and the wal-index header it was seen under.
 /// While the header stays, so does the state: then a search needs no transaction, which would cost
 /// more than the search of a small collection and hold up other threads.
@@ -25,16 +19,26 @@ struct FileState {
 /// Threads: safe from any thread.
 class Freshness {
  public:
-  /// The state of the file now; nullopt when it is not known without a transaction.
-  std::optional<FileState> now(sqlite::Connection& connection) {
+  /// The state of the file now. Where others have committed since, the log says it, in a snapshot
+  /// that begins and ends here: that costs less than a transaction around the search.
+  /// nullopt: nobody has remembered a state yet, commits go on meanwhile, or the log cannot be
+  /// read.
+  std::optional<store::FileState> now(sqlite::Connection& connection) {
     const std::optional<sqlite::WalStamp> stamp = connection.wal_stamp();
     if (!stamp.has_value()) return std::nullopt;
-    const base::MutexLock lock(mu_);
-    if (!(stamp == stamp_)) return std::nullopt;
-    return state_;
+    {
+      const base::MutexLock lock(mu_);
+      if (!stamp_.has_value()) return std::nullopt;
+      if (stamp == stamp_) return state_;
+    }
+    const Result<std::optional<store::FileState>> state = store::file_state(connection);
+    const bool known = state.has_value() && state->has_value();
+    if (!known || stamp != connection.wal_stamp()) return std::nullopt;
+    remember(*stamp, **state);
+    return *state;
   }
   /// `state` was read in a snapshot during which the header was `stamp`.
-  void remember(const sqlite::WalStamp& stamp, const FileState& state) {
+  void remember(const sqlite::WalStamp& stamp, const store::FileState& state) {
     const base::MutexLock lock(mu_);
     stamp_ = stamp;
     state_ = state;
@@ -43,7 +47,7 @@ class Freshness {
  private:
   base::Mutex mu_;
   std::optional<sqlite::WalStamp> stamp_ LOCI_GUARDED_BY(mu_);
-  FileState state_ LOCI_GUARDED_BY(mu_);
+  store::FileState state_ LOCI_GUARDED_BY(mu_);
 };
 
 /// The state of the file in which an operation runs.

@@ -5,10 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "base/temp_dir.h"
 #include "loci/database.h"
+#include "sqlite/connection.h"
+#include "sqlite/query.h"
 
 namespace loci {
 namespace {
@@ -138,6 +142,34 @@ TEST_F(FreshnessTest, SearchesBesideAWriterNeverGoBack) {
   stop = true;
   for (std::thread& reader : readers) reader.join();
   EXPECT_EQ(count(points), 300U);
+}
+
+// The log has then nothing new to say: it is the schema that does.
+TEST_F(FreshnessTest, LostTriggersAreNoticedByTheFirstSearch) {
+  Collection points = db_.collection(kName).value();
+  ASSERT_TRUE(insert(db_, 1).ok());
+  const auto other = sqlite::Connection::open(path_, {.create = false}).value();
+  ASSERT_TRUE(other->exec("CREATE TABLE theirs(n)").ok());
+  ASSERT_EQ(count(points), 1U);
+  std::vector<std::string> triggers;
+  {
+    sqlite::Statement names =
+        other->prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'").value();
+    ASSERT_TRUE(sqlite::for_each_row(names, [&](sqlite::Statement& row) {
+                  triggers.emplace_back(row.column_text(0));
+                  return Status();
+                }).ok());
+  }
+  ASSERT_FALSE(triggers.empty());
+  ASSERT_TRUE(other->exec("INSERT INTO theirs VALUES(1)").ok());
+  ASSERT_EQ(count(points), 1U);
+  const sqlite::TriggersOff quiet(*other);
+  for (const std::string& trigger : triggers) {
+    ASSERT_TRUE(other->exec("DROP TRIGGER " + sqlite::quote_identifier(trigger)).ok());
+    ASSERT_EQ(count(points), 1U);
+  }
+  ASSERT_TRUE(other->exec("DELETE FROM points; DELETE FROM points_vectors").ok());
+  EXPECT_EQ(count(points), 0U);
 }
 
 }  // namespace

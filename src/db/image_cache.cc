@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/page_warmer.h"
 #include "base/strings.h"
 #include "db/graph_care.h"
 
@@ -123,9 +124,12 @@ Status ImageReader::put(const store::IndexRow& row, index::Image& image) const {
 Result<index::Image> ImageReader::build(sqlite::Connection& connection) const {
   LOCI_ASSIGN_OR_RETURN(index::Image image, index::Image::create(layout()));
   const sqlite::MappedReads mapped(connection);
+  base::PageWarmer warmer;
+  image.set_warmer(&warmer);
   const auto put_row = [&](const store::IndexRow& row) { return put(row, image); };
   LOCI_RETURN_IF_ERROR(store::read_all(connection, source_, put_row)
                            .with_context(base::str_cat("collection '", source_.spec.name, "'")));
+  image.set_warmer(nullptr);
   return image;
 }
 

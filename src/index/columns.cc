@@ -3,7 +3,7 @@
 // Chunks. A chunk has a power of two of slots, at least 1,024 and so many that its codes (or, with
 // a custom metric, its vectors) fill 2 MiB: base::Buffer then asks for huge pages. The first chunk
 // starts at 64 rows and doubles, so that the image of a transaction that changed three rows stays
-// small.
+// small; after 4,096 it is made whole.
 //
 // The grid of kL1. Sums of absolute differences of codes are distances only when all rows share one
 // grid, but the range of the data is not known in advance. The grid is fitted to what was seen when
@@ -34,6 +34,9 @@ namespace loci::index {
 namespace {
 
 constexpr size_t kFirstRows = 64;
+/// Above it the first chunk grows no more in steps: copying takes longer than it saves memory.
+constexpr size_t kMostFirstRows = 4096;
+constexpr size_t kWarmRows = 1024;      // warmed at once
 constexpr size_t kGridFitRows = 1024;   // the grid follows the data up to here
 constexpr size_t kGridClampShare = 10;  // then it is fitted anew above 1 row in 10
 
@@ -168,6 +171,7 @@ Status VectorColumn::reserve(size_t slot) {
   const size_t full = size_t{1} << chunk_shift_;
   const size_t chunk = slot >> chunk_shift_;
   if (chunk < chunks_.size() && in_chunk(slot) < chunks_[chunk].rows) {
+    warm_after(slot);
     return verify_around(slot);  // before it is written to
   }
   if (chunk == chunks_.size()) {
@@ -176,17 +180,33 @@ Status VectorColumn::reserve(size_t slot) {
     LOCI_ASSIGN_OR_RETURN(Chunk added, allocate(chunk == 0 ? std::min(kFirstRows, full) : full));
     chunks_.push_back(std::move(added));
     note_planes();
+    warm_after(slot);
     return {};
   }
   Chunk& old = chunks_[chunk];
   for (size_t at = slot - in_chunk(slot); at < slots_; at += kBlockRows) {
     LOCI_RETURN_IF_ERROR(verify_around(at));  // what is copied is no longer compared
   }
-  LOCI_ASSIGN_OR_RETURN(Chunk larger, allocate(std::min(full, old.rows * 2)));
+  const size_t rows = old.rows < kMostFirstRows ? old.rows * 2 : full;
+  LOCI_ASSIGN_OR_RETURN(Chunk larger, allocate(std::min(full, rows)));
   copy_rows(old, larger, old.rows);
   old = std::move(larger);
   note_planes();
   return {};
+}
+
+// Once for every kWarmRows rows: those after the next kWarmRows, which have been warmed before.
+void VectorColumn::warm_after(size_t slot) noexcept {
+  if (warmer_ == nullptr || slot != slots_ || slot % kWarmRows != 0) return;
+  Chunk& chunk = chunk_of(slot);
+  if (chunk.rows >> chunk_shift_ == 0) return;  // small yet
+  const size_t from = in_chunk(slot) == 0 ? 0 : in_chunk(slot) + kWarmRows;
+  const size_t end = std::min(in_chunk(slot) + 2 * kWarmRows, chunk.rows);
+  if (from >= end) return;
+  for (base::Buffer* const array : {&chunk.vectors, &chunk.codes, &chunk.low}) {
+    const size_t row_bytes = array->size() / chunk.rows;
+    warmer_->warm(array->data() + from * row_bytes, (end - from) * row_bytes);
+  }
 }
 
 void VectorColumn::encode(size_t slot) noexcept {

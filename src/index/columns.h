@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/aligned.h"
+#include "base/page_warmer.h"
 #include "index/bits.h"
 #include "index/image.h"
 #include "index/origin_fit.h"
@@ -42,6 +43,8 @@ class VectorColumn {
 
   /// Checks and decodes a BLOB for the next commit(); empty: no vector. kCorruption.
   Status stage(std::span<const std::byte> blob);
+  /// While it is set, memory of the rows to come is warmed as they are reserved; null: it is not.
+  void set_warmer(base::PageWarmer* warmer) noexcept { warmer_ = warmer; }
   /// Makes room for slot `slot`, at most one past those in use. Errors: kOutOfMemory; may also
   /// throw std::bad_alloc. The content is unchanged then.
   Status reserve(size_t slot);
@@ -132,6 +135,7 @@ class VectorColumn {
   [[nodiscard]] bool two_planes() const noexcept;
   [[nodiscard]] size_t code_stride() const noexcept { return code_stride_; }
   Result<Chunk> allocate(size_t rows) const;
+  void warm_after(size_t slot) noexcept;
   /// Bytes of each array of a chunk of `rows` rows, vectors apart: codes, low, params, fine, norms.
   [[nodiscard]] std::array<size_t, 5> array_bytes(size_t rows) const noexcept;
   Status save_codes(const SegmentKey& key, const Chunk& chunk, size_t used, size_t room,
@@ -179,8 +183,9 @@ class VectorColumn {
   std::vector<float> staged_;         ///< decoded floats ...
   std::vector<uint8_t> staged_bits_;  ///< ... or bits, padded as a code row
   bool staged_present_ = false;
-  size_t slots_ = 0;  ///< slots in use: one past the greatest committed
-  Status damage_;     ///< of a chunk that was found when nothing could be said about it
+  size_t slots_ = 0;                    ///< slots in use: one past the greatest committed
+  base::PageWarmer* warmer_ = nullptr;  // must outlive this, or be set to null
+  Status damage_;  ///< of a chunk that was found when nothing could be said about it
 };
 
 }  // namespace loci::index

@@ -74,6 +74,10 @@ Status Image::Impl::check(const ImageRow& row) {
   return {};
 }
 
+void Image::set_warmer(base::PageWarmer* warmer) noexcept {
+  for (VectorColumn& column : impl_->columns) column.set_warmer(warmer);
+}
+
 Status Image::Impl::reserve(const ImageRow& row, size_t slot) {
   return base::guarded([&]() -> Status {
     slots.reserve_one();

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/page_warmer.h"
 #include "index/graph_build.h"
 #include "index/predicate.h"
 #include "loci/types.h"
@@ -111,6 +112,10 @@ class Image {
   /// without a finite max_distance), kFailedPrecondition (custom metric that is not registered).
   /// Cost: one pass over the codes of passing rows, O(rows * dim) bytes.
   [[nodiscard]] Result<ScanOutcome> search(const ScanQuery& query) const;
+
+  /// For a load of many rows: memory is warmed for those to come until it is set to null. `warmer`
+  /// must live until then.
+  void set_warmer(base::PageWarmer* warmer) noexcept;
 
   // Graphs. Without LOCI_WITH_GRAPH those that return a Status say kUnsupported, as they do for a
   // column that can have none (l1, hamming, custom).

@@ -164,8 +164,9 @@ Status set_journal_mode(Connection& connection) {
 Status configure(Connection& connection, const OpenOptions& options) {
   LOCI_RETURN_IF_ERROR(connection.exec(options.full_sync ? "PRAGMA synchronous = FULL"
                                                          : "PRAGMA synchronous = NORMAL"));
+  LOCI_RETURN_IF_ERROR(connection.exec(base::str_cat("PRAGMA cache_size = -", options.cache_kb)));
   LOCI_RETURN_IF_ERROR(
-      connection.exec("PRAGMA cache_size = -64000; PRAGMA mmap_size = 0;"
+      connection.exec("PRAGMA mmap_size = 0;"
                       "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON;"));
   // The first read: here a file that is none of SQLite's, or cannot be read, is found out.
   LOCI_RETURN_IF_ERROR(query_int(connection, "SELECT count(*) FROM sqlite_schema").status());
@@ -262,7 +263,7 @@ Result<Statement> Connection::cached(std::string_view sql) {
   const auto found = statements.find(sql);
   if (found != statements.end() && !found->second.busy) {
     impl_->note_use(found->second);
-    return Statement(this, found->second.stmt.get(), &found->second.busy);
+    return Statement(this, found->second.stmt.get(), &found->second);
   }
   if (found != statements.end() || statements.size() >= kMaxCachedStatements) return prepare(sql);
   LOCI_ASSIGN_OR_RETURN(StatementHandle handle,
@@ -270,7 +271,7 @@ Result<Statement> Connection::cached(std::string_view sql) {
   CachedStatement& entry = statements[std::string(sql)];
   entry.stmt = std::move(handle);
   impl_->note_use(entry);
-  return Statement(this, entry.stmt.get(), &entry.busy);
+  return Statement(this, entry.stmt.get(), &entry);
 }
 
 size_t Connection::statements_at_stake() const noexcept { return impl_->used_since_switched; }

@@ -18,12 +18,14 @@ struct sqlite3_stmt;
 
 namespace loci::sqlite {
 
-/// How a connection is opened; every connection of a database is opened alike (docs/design).
+/// How a connection is opened; every connection of a database is opened alike, but for how many
+/// pages it keeps (docs/design).
 struct OpenOptions {
   bool create = true;
   bool read_only = false;
   bool full_sync = false;  ///< synchronous=FULL instead of NORMAL
   int busy_timeout_ms = 5000;
+  int cache_kb = 64000;  ///< pages kept, at most
 };
 
 /// The header of a database's wal-index: it changes with every commit of any process, and with
@@ -34,6 +36,7 @@ struct WalStamp {
 };
 
 class Connection;
+struct CachedStatement;
 
 /// A prepared statement. Resets itself and clears its bindings at the end of every use.
 /// Threads: as its Connection, one at a time.
@@ -79,19 +82,23 @@ class Statement {
   [[nodiscard]] std::span<const std::byte> column_blob(int column) const noexcept;
   /// By SQLite's storage class; a BLOB as X'..' text.
   [[nodiscard]] Value column_value(int column) const;
+  /// The schema cookie (https://sqlite.org/pragma.html#pragma_schema_version) of the snapshot that
+  /// the current row is of. Of a cached statement it is asked for only when SQLite has prepared the
+  /// statement anew, as it does at the first step in a snapshot with another cookie.
+  [[nodiscard]] Result<int64_t> schema_cookie() const;
   /// Connection::values_whole of its connection: before a row that was read is passed on.
   [[nodiscard]] Status whole() const noexcept;
 
  private:
   friend class Connection;
-  Statement(Connection* connection, sqlite3_stmt* stmt, bool* cache_busy) noexcept;
+  Statement(Connection* connection, sqlite3_stmt* stmt, CachedStatement* cached) noexcept;
   Status check_bind(int code);
   void note_lost(int column) const noexcept;
   void release() noexcept;
 
   Connection* connection_ = nullptr;  // must outlive this: the Connection that prepared it
   sqlite3_stmt* stmt_ = nullptr;
-  bool* cache_busy_ = nullptr;  // of the cache's entry; null: this owns stmt_
+  CachedStatement* cached_ = nullptr;  // the cache's entry, which owns stmt_; null: this does
 };
 
 /// One SQLite connection, opened as design section 2 says. Move-only.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +36,9 @@ struct CachedStatement {
   StatementHandle stmt;
   bool busy = false;
   uint64_t used_in = 0;  ///< the Connection::Impl::trigger_switches of its last use
+  /// See Statement::schema_cookie.
+  std::optional<int64_t> schema_cookie;
+  int prepared_anew = 0;  ///< how often it was when schema_cookie was asked for
 };
 
 /// How long to wait for a lock, and since when.

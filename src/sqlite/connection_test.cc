@@ -219,6 +219,41 @@ TEST(ConnectionTest, CachedStatementInUseIsNotGivenTwice) {
   EXPECT_EQ(outer.column_int(0), 2) << "the inner use left the outer one alone";
 }
 
+TEST(ConnectionTest, AStatementTellsTheSchemaCookieOfItsSnapshot) {
+  const base::TempDir folder;
+  const auto own = open(folder.file("a.db"));
+  const auto other = open(folder.file("a.db"));
+  ASSERT_TRUE(own->exec("CREATE TABLE t(n); INSERT INTO t VALUES(1)").ok());
+  const auto told = [&](bool cached) {
+    Statement select =
+        cached ? own->cached("SELECT n FROM t").value() : own->prepare("SELECT n FROM t").value();
+    EXPECT_TRUE(select.step().value());
+    return select.schema_cookie().value();
+  };
+  const auto expect_told = [&](const char* after) {
+    const int64_t cookie = number(*other, "PRAGMA schema_version");
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(told(true), cookie) << after;
+    EXPECT_EQ(told(false), cookie) << after;
+  };
+  expect_told("the first time");
+  ASSERT_TRUE(other->exec("INSERT INTO t VALUES(2)").ok());
+  expect_told("rows");
+  ASSERT_TRUE(other->exec("CREATE TABLE u(n)").ok());
+  expect_told("a table of another connection");
+  ASSERT_TRUE(own->exec("DROP TABLE u").ok());
+  expect_told("one of its own");
+  ASSERT_TRUE(other->exec("CREATE INDEX i ON t(n)").ok());
+  ASSERT_TRUE(run(*own, "INSERT INTO t VALUES(3)").ok());  // it is this that meets the new schema
+  expect_told("a change that another statement met before");
+  {
+    const Transaction undone = Transaction::begin(*own, Transaction::Kind::kWrite).value();
+    const int64_t before = told(true);
+    ASSERT_TRUE(own->exec("CREATE TABLE v(n)").ok());
+    EXPECT_EQ(told(true), before + 1);
+  }
+  expect_told("a rollback");
+}
+
 TEST(ConnectionTest, StatementsAtStakeAreThoseUsedSinceTriggersWereSwitched) {
   const auto connection = open(":memory:");
   const size_t before = connection->statements_at_stake();

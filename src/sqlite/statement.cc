@@ -6,26 +6,27 @@
 #include "base/strings.h"
 #include "sqlite/connection.h"
 #include "sqlite/connection_impl.h"
+#include "sqlite/query.h"
 #include "sqlite/sqlite_api.h"
 
 namespace loci::sqlite {
 
-Statement::Statement(Connection* connection, sqlite3_stmt* stmt, bool* cache_busy) noexcept
-    : connection_(connection), stmt_(stmt), cache_busy_(cache_busy) {
-  if (cache_busy_ != nullptr) *cache_busy_ = true;
+Statement::Statement(Connection* connection, sqlite3_stmt* stmt, CachedStatement* cached) noexcept
+    : connection_(connection), stmt_(stmt), cached_(cached) {
+  if (cached_ != nullptr) cached_->busy = true;
 }
 
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_),
       stmt_(std::exchange(other.stmt_, nullptr)),
-      cache_busy_(std::exchange(other.cache_busy_, nullptr)) {}
+      cached_(std::exchange(other.cached_, nullptr)) {}
 
 Statement& Statement::operator=(Statement&& other) noexcept {
   if (this != &other) {
     release();
     connection_ = other.connection_;
     stmt_ = std::exchange(other.stmt_, nullptr);
-    cache_busy_ = std::exchange(other.cache_busy_, nullptr);
+    cached_ = std::exchange(other.cached_, nullptr);
   }
   return *this;
 }
@@ -34,14 +35,14 @@ Statement::~Statement() { release(); }
 
 void Statement::release() noexcept {
   if (stmt_ == nullptr) return;
-  if (cache_busy_ != nullptr) {
+  if (cached_ != nullptr) {
     reset();
-    *cache_busy_ = false;
+    cached_->busy = false;
   } else {
     sqlite3_finalize(stmt_);
   }
   stmt_ = nullptr;
-  cache_busy_ = nullptr;
+  cached_ = nullptr;
 }
 
 void Statement::reset() noexcept {
@@ -159,6 +160,21 @@ std::span<const std::byte> Statement::column_blob(int column) const noexcept {
   }
   return {static_cast<const std::byte*>(blob),
           static_cast<size_t>(sqlite3_column_bytes(stmt_, column))};
+}
+
+Result<int64_t> Statement::schema_cookie() const {
+  const int prepared_anew = sqlite3_stmt_status(stmt_, SQLITE_STMTSTATUS_REPREPARE, 0);
+  if (cached_ != nullptr && cached_->schema_cookie.has_value() &&
+      cached_->prepared_anew == prepared_anew)
+    return *cached_->schema_cookie;
+  // While this statement stands at a row, its snapshot is what others of the connection see.
+  LOCI_ASSIGN_OR_RETURN(const std::optional<int64_t> cookie,
+                        query_int(*connection_, "PRAGMA schema_version"));
+  if (cached_ != nullptr) {
+    cached_->schema_cookie = cookie;
+    cached_->prepared_anew = prepared_anew;
+  }
+  return cookie.value_or(0);
 }
 
 Status Statement::whole() const noexcept { return connection_->values_whole(); }

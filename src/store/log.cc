@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 
 #include "base/strings.h"
 #include "sqlite/query.h"
@@ -24,10 +25,19 @@
 #include "store/maintenance.h"
 
 namespace loci::store {
+namespace {
+
+constexpr std::string_view kSelectNewest =
+    "SELECT scn, token FROM loci_log ORDER BY scn DESC LIMIT 1";
+
+LogPosition position_of(const sqlite::Statement& row) {
+  return {.scn = row.column_int(0), .token = row.column_int(1)};
+}
+
+}  // namespace
 
 Result<LogPosition> newest(sqlite::Connection& connection) {
-  Result<sqlite::Statement> select =
-      connection.cached("SELECT scn, token FROM loci_log ORDER BY scn DESC LIMIT 1");
+  Result<sqlite::Statement> select = connection.cached(kSelectNewest);
   if (!select.has_value()) {
     LOCI_ASSIGN_OR_RETURN(const int version, schema_version(connection));
     if (version == 0) return LogPosition{};
@@ -35,7 +45,16 @@ Result<LogPosition> newest(sqlite::Connection& connection) {
   }
   LOCI_ASSIGN_OR_RETURN(const bool row, select->step());
   if (!row) return LogPosition{};
-  return LogPosition{.scn = select->column_int(0), .token = select->column_int(1)};
+  return position_of(*select);
+}
+
+Result<std::optional<FileState>> file_state(sqlite::Connection& connection) {
+  LOCI_ASSIGN_OR_RETURN(sqlite::Statement select, connection.cached(kSelectNewest));
+  LOCI_ASSIGN_OR_RETURN(const bool row, select.step());
+  if (!row) return std::optional<FileState>();
+  FileState state{.newest = position_of(select)};
+  LOCI_ASSIGN_OR_RETURN(state.schema_cookie, select.schema_cookie());
+  return std::optional<FileState>(state);
 }
 
 Result<Changes> changes_since(sqlite::Connection& connection, int64_t source, LogPosition from) {

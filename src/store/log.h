@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "loci/types.h"
@@ -21,6 +22,15 @@ struct LogPosition {
 
 /// The newest entry of the whole log in this connection's snapshot; {0, 0} when empty.
 Result<LogPosition> newest(sqlite::Connection& connection);
+
+/// What identifies one committed state of the file.
+struct FileState {
+  int64_t schema_cookie = 0;
+  LogPosition newest;
+};
+/// The state of this connection's snapshot, or of one that begins and ends here; nullopt when the
+/// log is empty.
+Result<std::optional<FileState>> file_state(sqlite::Connection& connection);
 
 /// What happened to one source between two positions.
 struct Changes {
