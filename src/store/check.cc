@@ -6,7 +6,9 @@
 // What a user stored is never touched; a finding about it says what its owner can do.
 //
 // Invariants.
-//  1. Without `repair` nothing is written.
+//  1. Without `repair` nothing is written. All is read in one snapshot, but for what FTS5 says of
+//  its
+//     indexes, which is asked before: it takes turns with writers.
 //  2. A repair is one transaction: a check that fails half-way leaves the file as it was.
 //
 // Cost. O(file): SQLite's integrity_check and FTS5's, which read everything.
@@ -15,6 +17,7 @@
 #include "store/check.h"
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -110,9 +113,36 @@ Status repair_tables(sqlite::Connection& connection, std::vector<CheckFinding>& 
   return compact_log(connection).status();
 }
 
+/// Sources whose full-text index fts5_sound() finds wrong, each asked in a write transaction of its
+/// own: other writers wait for one index at a time.
+Result<std::set<int64_t>> unsound_texts(sqlite::Connection& connection) {
+  std::set<int64_t> unsound;
+  LOCI_ASSIGN_OR_RETURN(const int version, schema_version(connection));
+  if (version == 0 || connection.read_only()) return unsound;
+  LOCI_ASSIGN_OR_RETURN(const std::vector<Source> sources, load_sources(connection));
+  for (const Source& source : sources) {
+    if (source.fts_table.empty()) continue;
+    LOCI_ASSIGN_OR_RETURN(
+        const sqlite::Transaction turn,
+        sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
+    LOCI_ASSIGN_OR_RETURN(
+        const std::optional<int64_t> there,
+        sqlite::query_int(connection, "SELECT 1 FROM sqlite_schema WHERE name = ?1",
+                          source.fts_table));
+    if (!there.has_value()) continue;
+    LOCI_ASSIGN_OR_RETURN(const bool sound, fts5_sound(connection, source));
+    if (!sound) unsound.insert(source.id);
+  }
+  return unsound;
+}
+
 }  // namespace
 
 Result<std::vector<CheckFinding>> check(sqlite::Connection& connection, bool repair) {
+  std::set<int64_t> unsound;
+  if (!repair) {
+    LOCI_ASSIGN_OR_RETURN(unsound, unsound_texts(connection));
+  }
   LOCI_ASSIGN_OR_RETURN(
       sqlite::Transaction transaction,
       sqlite::Transaction::begin(connection, repair ? sqlite::Transaction::Kind::kWrite
@@ -125,7 +155,9 @@ Result<std::vector<CheckFinding>> check(sqlite::Connection& connection, bool rep
     if (repair) LOCI_RETURN_IF_ERROR(repair_tables(connection, findings));
     LOCI_ASSIGN_OR_RETURN(const std::vector<Source> sources, load_sources(connection));
     for (const Source& source : sources) {
-      LOCI_RETURN_IF_ERROR(check_source(connection, source, repair, findings));
+      std::optional<bool> text_sound;
+      if (!repair) text_sound = unsound.count(source.id) == 0;
+      LOCI_RETURN_IF_ERROR(check_source(connection, source, text_sound, repair, findings));
     }
   }
   LOCI_RETURN_IF_ERROR(transaction.commit());

@@ -21,10 +21,11 @@ using sqlite::quote_identifier;
 
 class SourceCheck {
  public:
-  SourceCheck(sqlite::Connection& connection, const Source& source, bool repair,
-              std::vector<CheckFinding>& findings)
+  SourceCheck(sqlite::Connection& connection, const Source& source, std::optional<bool> text_sound,
+              bool repair, std::vector<CheckFinding>& findings)
       : connection_(connection),
         source_(source),
+        text_sound_(text_sound),
         repair_(repair),
         findings_(findings),
         table_(quote_identifier(source.table)),
@@ -178,16 +179,12 @@ class SourceCheck {
   }
 
   Result<bool> text_sound() {
-    const std::string fts = quote_identifier(source_.fts_table);
-    // Rank 1 makes FTS5 compare its index with the table's text. It writes nothing, yet is an
-    // INSERT, which a read-only connection refuses.
-    if (!connection_.read_only()) {
-      const Status status = connection_.exec(
-          str_cat("INSERT INTO ", fts, "(", fts, ", rank) VALUES('integrity-check', 1)"));
-      if (status.code() == StatusCode::kCorruption) return false;
-      LOCI_RETURN_IF_ERROR(status);
+    if (!text_sound_.has_value() && !connection_.read_only()) {
+      LOCI_ASSIGN_OR_RETURN(text_sound_, fts5_sound(connection_, source_));
     }
+    if (text_sound_ == false) return false;
     if (source_.key_columns.empty()) return true;
+    const std::string fts = quote_identifier(source_.fts_table);
     std::string differs;
     for (const std::string& column : source_.spec.text) {
       const std::string name = quote_identifier(column);
@@ -205,6 +202,7 @@ class SourceCheck {
 
   sqlite::Connection& connection_;
   const Source& source_;
+  std::optional<bool> text_sound_;
   const bool repair_;
   std::vector<CheckFinding>& findings_;
   const std::string table_;
@@ -213,9 +211,20 @@ class SourceCheck {
 
 }  // namespace
 
-Status check_source(sqlite::Connection& connection, const Source& source, bool repair,
+Result<bool> fts5_sound(sqlite::Connection& connection, const Source& source) {
+  const std::string fts = quote_identifier(source.fts_table);
+  // Rank 1 makes FTS5 compare its index with the table's text.
+  const Status status = connection.exec(
+      str_cat("INSERT INTO ", fts, "(", fts, ", rank) VALUES('integrity-check', 1)"));
+  if (status.code() == StatusCode::kCorruption) return false;
+  LOCI_RETURN_IF_ERROR(status);
+  return true;
+}
+
+Status check_source(sqlite::Connection& connection, const Source& source,
+                    std::optional<bool> text_sound, bool repair,
                     std::vector<CheckFinding>& findings) {
-  return SourceCheck(connection, source, repair, findings).run();
+  return SourceCheck(connection, source, text_sound, repair, findings).run();
 }
 
 }  // namespace loci::store

@@ -2,8 +2,11 @@
 //
 // Each kind of damage is found, named, mended where it is derived, and left alone where it is not.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/temp_dir.h"
 #include "store/store_testing.h"
@@ -46,6 +49,27 @@ void expect_finding(std::string_view damage, std::string_view kind, bool mendabl
     }
   }
   EXPECT_EQ(take(check(*connection, false)).empty(), mendable);
+}
+
+TEST(CheckTest, TakesItsTurnBesideAWriter) {
+  const base::TempDir folder;
+  const std::string path = folder.file("a.db");
+  const auto connection = open(path);
+  make_notes(*connection);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    const auto other = open(path);
+    while (!stop) {
+      auto transaction =
+          take(sqlite::Transaction::begin(*other, sqlite::Transaction::Kind::kWrite));
+      EXPECT_OK(other->exec("UPDATE notes SET title = title || 'x' WHERE rid = 1"));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      EXPECT_OK(transaction.commit());
+    }
+  });
+  for (int i = 0; i < 50; ++i) testing::expect_check_clean(*connection);
+  stop = true;
+  writer.join();
 }
 
 TEST(CheckTest, EachKindOfDamageIsFoundAndMendedWhereItCanBe) {
