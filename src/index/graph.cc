@@ -51,16 +51,8 @@ Result<Graph> Graph::create(const VectorColumn& column, const GraphOptions& opti
   graph.ef_construction_ = options.ef_construction;
   graph.codings_ = column.codings();
   graph.codes_ = RankCodes(column);
-  LOCI_RETURN_IF_ERROR(graph.make_entries(column.codec()->stride()));
+  LOCI_RETURN_IF_ERROR(graph.entries_.reserve(column));
   return graph;
-}
-
-Status Graph::make_entries(size_t stride) {
-  LOCI_ASSIGN_OR_RETURN(entries_.codes, base::Buffer::try_allocate(kMaxEntries * stride));
-  entries_.slots.reserve(kMaxEntries);
-  entries_.params.reserve(kMaxEntries);
-  entries_.rows.reserve(kMaxEntries);
-  return {};
 }
 
 Status Graph::reserve(size_t slots) {
@@ -117,56 +109,33 @@ void Graph::add_placed(const VectorColumn& column, Placement& place) {
 
 void Graph::offer_entry(const VectorColumn& column, uint32_t slot) {
   ++inserted_;
-  const size_t wanted = std::clamp<size_t>(node_count() / kRowsAnEntry, 1, kMaxEntries);
-  if (entries_.slots.size() < wanted) {
-    entries_.slots.push_back(slot);
-    entries_.params.emplace_back();
-    entries_.rows.push_back(nullptr);
-    set_entry(column, entries_.slots.size() - 1, slot);
+  const size_t wanted = std::clamp<size_t>(node_count() / kRowsAnEntry, 1, GraphEntries::kMost);
+  if (entries_.size() < wanted) {
+    entries_.add(codes_, column, slot);
     return;
   }
   // Reservoir sampling: every node ever inserted is as likely to be an entry.
   const uint64_t drawn = mix(inserted_) % inserted_;
-  if (drawn < entries_.slots.size() && entries_.slots.size() == kMaxEntries) {
-    set_entry(column, static_cast<size_t>(drawn), slot);
+  if (drawn < entries_.size() && entries_.size() == GraphEntries::kMost) {
+    entries_.remove(static_cast<size_t>(drawn));
+    entries_.add(codes_, column, slot);
   }
 }
 
-void Graph::set_entry(const VectorColumn& column, size_t entry, uint32_t slot) noexcept {
-  const size_t stride = column.codec()->stride();
-  uint8_t* const code = entries_.codes.data() + entry * stride;
-  std::copy_n(column.scan_code(slot), stride, code);
-  entries_.slots[entry] = slot;
-  entries_.params[entry] = codes_.params()[slot];
-  entries_.rows[entry] = code;
-}
-
 void Graph::replace_entry(const VectorColumn& column, uint32_t lost, uint32_t by) noexcept {
-  const auto found = std::find(entries_.slots.begin(), entries_.slots.end(), lost);
-  if (found == entries_.slots.end()) return;
-  const auto entry = static_cast<size_t>(found - entries_.slots.begin());
-  const auto is_entry = [&](uint32_t slot) {
-    return std::find(entries_.slots.begin(), entries_.slots.end(), slot) != entries_.slots.end();
-  };
+  const std::optional<size_t> entry = entries_.find(lost);
+  if (!entry.has_value()) return;
   if (by == kNone) {  // a neighbour: it lies where the lost one lay
-    for (const uint32_t slot : neighbors(lost)) {
-      if (slot == kNone) break;
-      if (slot != lost && nodes_.test(slot) && !is_entry(slot)) by = slot;
+    for (const uint32_t slot : in_use(neighbors(lost))) {
+      if (slot != lost && nodes_.test(slot) && !entries_.find(slot).has_value()) by = slot;
       if (by != kNone) break;
     }
   }
   // A graph of few nodes may have none left that is not an entry; one of all nodes is better than
   // no entry.
-  if (by == kNone && entries_.slots.size() == 1) by = any_node(lost);
-  if (by != kNone) {
-    set_entry(column, entry, by);
-    return;
-  }
-  const size_t last = entries_.slots.size() - 1;
-  if (entry != last) set_entry(column, entry, entries_.slots[last]);
-  entries_.slots.pop_back();
-  entries_.params.pop_back();
-  entries_.rows.pop_back();
+  if (by == kNone && entries_.size() == 1) by = any_node(lost);
+  entries_.remove(*entry);
+  if (by != kNone) entries_.add(codes_, column, by);
 }
 
 uint32_t Graph::any_node(uint32_t but) const noexcept {
@@ -218,15 +187,12 @@ void Graph::follow_codes(const VectorColumn& column) {
   for (size_t slot = 0; slot < slots_; ++slot) {
     if (nodes_.test(slot)) codes_.set(column, slot);
   }
-  for (size_t entry = 0; entry < entries_.slots.size(); ++entry) {
-    set_entry(column, entry, entries_.slots[entry]);
-  }
+  entries_.follow(codes_, column);
 }
 
 size_t Graph::memory_bytes() const noexcept {
   return lists_.size() + codes_.memory_bytes() + twins_.capacity() * sizeof(uint32_t) +
-         linked_.memory_bytes() + nodes_.memory_bytes() + entries_.codes.size() +
-         entries_.slots.capacity() * (sizeof(uint32_t) + sizeof(simd::RankParams) + sizeof(void*)) +
+         linked_.memory_bytes() + nodes_.memory_bytes() + entries_.memory_bytes() +
          recall_.capacity() * sizeof(GraphRecall);
 }
 
@@ -284,7 +250,7 @@ Status Graph::check_structure(const VectorColumn& column) const {
     return Status::internal(
         base::str_cat(linked_.count(), " slots linked, ", in_rings, " in rings"));
   }
-  if (entries_.slots.empty() && node_count() != 0) return Status::internal("no entry");
+  if (entries_.empty() && node_count() != 0) return Status::internal("no entry");
   return {};
 }
 
@@ -309,14 +275,10 @@ Status Graph::check_invariants(const VectorColumn& column) const {
       return Status::internal(base::str_cat("node ", slot, ": parameters of another code"));
     }
   }
-  for (size_t i = 0; i < entries_.slots.size(); ++i) {
-    const uint32_t slot = entries_.slots[i];
-    if (!is_node(slot) ||
-        std::memcmp(entries_.rows[i], column.scan_code(slot), column.codec()->stride()) != 0) {
-      return Status::internal(base::str_cat("entry ", slot, ": no node, or another code"));
-    }
+  for (const uint32_t slot : entries_.slots()) {
+    if (!is_node(slot)) return Status::internal(base::str_cat("entry ", slot, " is no node"));
   }
-  return {};
+  return entries_.check_invariants(column);
 }
 
 }  // namespace loci::index

@@ -15,6 +15,7 @@
 #include "index/bits.h"
 #include "index/columns.h"
 #include "index/graph_build.h"
+#include "index/graph_entries.h"
 #include "index/rank_codes.h"
 #include "index/snapshot_file.h"
 #include "simd/kernels.h"
@@ -42,10 +43,6 @@ class Graph {
   static constexpr size_t kMaxSlots = size_t{1} << 31;
   /// Rows that insert() places side by side.
   static constexpr size_t kBatch = 128;
-
-  /// Entries at most: 64, 128 and 256 of notes384 give recall 0.939, 0.941 and 0.948 at ef 10, in
-  /// 7.7, 7.7 and 7.9 us.
-  static constexpr size_t kMaxEntries = 256;
 
   /// A graph without nodes. Errors: kUnsupported (metric), kInvalidArgument (options).
   static Result<Graph> create(const VectorColumn& column, const GraphOptions& options);
@@ -90,14 +87,7 @@ class Graph {
 
   void prefetch_twin(size_t slot) const noexcept { __builtin_prefetch(&twins_[slot]); }
 
-  /// Where a traversal begins: slots spread over all rows, with codes that lie side by side.
-  struct Entries {
-    std::vector<uint32_t> slots;
-    std::vector<simd::RankParams> params;
-    std::vector<const uint8_t*> rows;  ///< into `codes`
-    base::Buffer codes;
-  };
-  [[nodiscard]] const Entries& entries() const noexcept { return entries_; }
+  [[nodiscard]] const GraphEntries& entries() const noexcept { return entries_; }
 
   /// Which ef found which share of the nearest; see graph_recall.cc. Ascending.
   [[nodiscard]] std::span<const GraphRecall> recall() const noexcept { return recall_; }
@@ -153,13 +143,11 @@ class Graph {
   }
   // graph.cc
   void unring(uint32_t slot) noexcept;
-  void set_entry(const VectorColumn& column, size_t entry, uint32_t slot) noexcept;
   void offer_entry(const VectorColumn& column, uint32_t slot);
   void replace_entry(const VectorColumn& column, uint32_t lost, uint32_t by) noexcept;
   [[nodiscard]] uint32_t any_node(uint32_t but) const noexcept;
   void add_placed(const VectorColumn& column, Placement& place);
   [[nodiscard]] Status check_node(size_t slot) const;
-  Status make_entries(size_t stride);
   /// Invariants that need no vector: no number leads out of the graph, rings close.
   [[nodiscard]] Status check_structure(const VectorColumn& column) const;
   [[nodiscard]] Status check_ring(uint32_t node, size_t* size) const;
@@ -178,7 +166,7 @@ class Graph {
   std::vector<uint32_t> twins_;  ///< by slot
   SlotBits linked_;
   SlotBits nodes_;
-  Entries entries_;
+  GraphEntries entries_;
   std::vector<GraphRecall> recall_;
 };
 

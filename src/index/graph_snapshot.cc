@@ -22,7 +22,7 @@ namespace loci::index {
 namespace {
 
 // Raised when lists or parameters are to be read in another way.
-constexpr uint32_t kGraphFormat = 1;
+constexpr uint32_t kGraphFormat = 2;
 constexpr size_t kMostMeasured = 1000;
 
 template <typename T>
@@ -51,7 +51,7 @@ Status Graph::save(uint32_t number, SnapshotWriter& out) const {
   head.u32le(kGraphFormat);
   head.u32le(static_cast<uint32_t>(degree_));
   head.u32le(static_cast<uint32_t>(ef_construction_));
-  head.u32le(static_cast<uint32_t>(entries_.slots.size()));
+  head.u32le(static_cast<uint32_t>(entries_.size()));
   head.u64le(slots_);
   head.u64le(inserted_);
   head.f32le(codes_.greatest_norm2());
@@ -62,12 +62,8 @@ Status Graph::save(uint32_t number, SnapshotWriter& out) const {
     head.f64le(measured.recall);
   }
   LOCI_RETURN_IF_ERROR(out.add({SegmentKind::kGraph, number, 0}, slots_, head.view()));
-  const size_t entries = entries_.slots.size();
-  const size_t stride = entries_.codes.size() / kMaxEntries;
-  const std::array<base::ByteSpan, 3> entry_pieces = {
-      bytes_of(entries_.slots.data(), entries), bytes_of(entries_.params.data(), entries),
-      bytes_of(entries_.codes.data(), entries * stride)};
-  LOCI_RETURN_IF_ERROR(out.add({SegmentKind::kGraphEntries, number, 0}, entries, entry_pieces));
+  LOCI_RETURN_IF_ERROR(
+      out.add({SegmentKind::kGraphEntries, number, 0}, entries_.size(), entries_.pieces()));
   const std::array<base::ByteSpan, 5> slot_pieces = {
       bytes_of(linked_.words().data(), linked_.words().size()),
       bytes_of(nodes_.words().data(), nodes_.words().size()), bytes_of(twins_.data(), slots_),
@@ -100,7 +96,7 @@ Status Graph::load_head(const VectorColumn& column, std::span<const uint8_t> byt
   std::vector<float> center(column.dim());
   in.f32le_array(center);
   const uint32_t measured = in.u32le();
-  if (!in.ok() || format != kGraphFormat || degree % 2 != 0 || *entries > kMaxEntries ||
+  if (!in.ok() || format != kGraphFormat || degree % 2 != 0 || *entries > GraphEntries::kMost ||
       measured > kMostMeasured || slots > kMaxSlots || inserted > uint64_t{1} << 62) {
     return damaged("a head that is cut off or of another build");
   }
@@ -142,21 +138,13 @@ Status Graph::load_slots(std::span<const uint8_t> bytes, size_t words) {
 
 Status Graph::load_entries(const VectorColumn& column, std::span<const uint8_t> bytes,
                            size_t count) {
-  const size_t stride = column.codec()->stride();
-  const size_t params_at = padded(count * sizeof(uint32_t));
-  const size_t codes_at = params_at + padded(count * sizeof(simd::RankParams));
-  if (codes_at + count * stride > bytes.size()) return damaged("entries cut off");
-  LOCI_RETURN_IF_ERROR(make_entries(stride));
-  entries_.slots.resize(count);
-  entries_.params.resize(count);
-  LOCI_RETURN_IF_ERROR(take(bytes, std::span(entries_.slots), "entries"));
-  LOCI_RETURN_IF_ERROR(take(bytes.subspan(params_at), std::span(entries_.params), "entries"));
-  std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(codes_at), count * stride,
-              entries_.codes.data());
-  for (size_t i = 0; i < count; ++i) {
-    entries_.rows.push_back(entries_.codes.data() + i * stride);
-    if (!is_node(entries_.slots[i])) return damaged("an entry that is no node");
+  LOCI_RETURN_IF_ERROR(entries_.reserve(column));
+  if (const Status status = entries_.load(bytes, count); !status.ok()) {
+    return damaged(status.message());
   }
+  const auto node = [this](uint32_t slot) { return is_node(slot); };
+  const std::span<const uint32_t> slots = entries_.slots();
+  if (!std::all_of(slots.begin(), slots.end(), node)) return damaged("an entry that is no node");
   return {};
 }
 

@@ -51,7 +51,8 @@ class Traversal {
   /// 128 places (GraphOptions::m is at most 64).
   static constexpr size_t kRound = 256;
 
-  void enter(const Graph& graph, size_t stride, const simd::RankQuery& query);
+  void enter(const Graph& graph, const simd::RankQuery& query);
+  void enter_range(const Graph& graph, const simd::RankQuery& query, size_t first, size_t end);
   void note_touched(const uint32_t* slots, size_t count);
   void gather(const Graph& graph, uint32_t node);
   void gather_through(const Graph& graph, uint32_t node, const RowTest& only);

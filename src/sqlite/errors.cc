@@ -59,7 +59,7 @@ StatusCode status_code(int extended) {
 std::string hint(int code, int timeout_ms) {
   switch (code & 0xFF) {
     case SQLITE_BUSY:
-      return base::str_cat(" (another connection holds the lock; waited ", timeout_ms, " ms)");
+      return base::str_cat(" (another connection holds the lock; time-out ", timeout_ms, " ms)");
     case SQLITE_NOTADB:
       return " (not an SQLite file, or an encrypted one)";
     case SQLITE_FULL:
