@@ -49,6 +49,7 @@ Result<Graph> Graph::create(const VectorColumn& column, const GraphOptions& opti
   Graph graph;
   graph.degree_ = 2 * options.m;
   graph.ef_construction_ = options.ef_construction;
+  graph.placing_ef_ = options.ef_construction;
   graph.codings_ = column.codings();
   graph.codes_ = RankCodes(column);
   LOCI_RETURN_IF_ERROR(graph.entries_.reserve(column));

@@ -51,6 +51,8 @@ class Graph {
 
   [[nodiscard]] size_t m() const noexcept { return degree_ / 2; }
   [[nodiscard]] size_t ef_construction() const noexcept { return ef_construction_; }
+  /// Rows are sought with `ef` from now on, not with ef_construction().
+  void set_placing_ef(size_t ef) noexcept { placing_ef_ = ef; }
   [[nodiscard]] size_t linked_count() const noexcept { return linked_.count(); }
   [[nodiscard]] size_t node_count() const noexcept { return nodes_.count(); }
   [[nodiscard]] const SlotBits& linked() const noexcept { return linked_; }
@@ -158,7 +160,8 @@ class Graph {
 
   size_t degree_ = 32;
   size_t ef_construction_ = 128;
-  size_t slots_ = 0;  ///< room that is in use: one past the greatest slot ever linked
+  size_t placing_ef_ = 128;  ///< what rows are sought with
+  size_t slots_ = 0;         ///< room that is in use: one past the greatest slot ever linked
   uint64_t codings_ = 0;
   uint64_t inserted_ = 0;  ///< nodes ever: what entries are drawn from
   RankCodes codes_;

@@ -152,7 +152,7 @@ Status Graph::add_from_batch(const VectorColumn& column, const RankedQuery& row,
   }
   const simd::RankRows rows = {work.rows.data(), params.data(), nullptr, column.codec()->stride(),
                                count};
-  const float limit = near.size() >= ef_construction_ ? near.back().score : kInfinity;
+  const float limit = near.size() >= placing_ef_ ? near.back().score : kInfinity;
   const size_t kept = simd::kernels().rank_u4(rows, row.rank, codes_.lifted() ? kInfinity : limit,
                                               work.which.data(), work.scores.data());
   if (kept == 0) return {};
@@ -161,7 +161,7 @@ Status Graph::add_from_batch(const VectorColumn& column, const RankedQuery& row,
     const Found found = {work.scores[i] + codes_.lift_between(row, slot), slot};
     near.insert(std::upper_bound(near.begin(), near.end(), found, NearerFound()), found);
   }
-  if (near.size() > ef_construction_) near.resize(ef_construction_);
+  if (near.size() > placing_ef_) near.resize(placing_ef_);
   return {};
 }
 
@@ -173,7 +173,7 @@ Status Graph::find_place(const VectorColumn& column, std::span<Placement> batch,
   LOCI_RETURN_IF_ERROR(column.verify_vector(place.slot));
   LOCI_RETURN_IF_ERROR(codes_.prepare_row(column, place.slot, query));
   Traversal& traversal = Traversal::local();
-  traversal.run(*this, column, query.rank, {.ef = ef_construction_, .only = nullptr});
+  traversal.run(*this, column, query.rank, {.ef = placing_ef_, .only = nullptr});
   near.assign(traversal.found().begin(), traversal.found().end());
   if (codes_.lifted()) {
     for (Found& found : near) found.score += codes_.lift_between(query, found.slot);

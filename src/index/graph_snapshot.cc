@@ -110,6 +110,7 @@ Status Graph::load_head(const VectorColumn& column, std::span<const uint8_t> byt
   }
   degree_ = degree;
   ef_construction_ = options.ef_construction;
+  placing_ef_ = options.ef_construction;
   inserted_ = inserted;
   codings_ = column.codings();
   codes_.restore(column, std::move(center), greatest_norm2);

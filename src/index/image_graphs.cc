@@ -59,6 +59,12 @@ namespace {
 
 /// The first rows of a build, spread over all.
 constexpr size_t kFirstRows = 256;
+// So many of all rows are placed with half of ef_construction: most that is near to them comes
+// later and links to them. notes384 is built in 3.1 s instead of 4.6, recall at ef 12 and 24 0.9858
+// and 0.9983 instead of 0.9870 and 0.9984; mnist784 in 6.9 instead of 8.6, 0.9626 and 0.9911
+// instead of 0.9632 and 0.9911. Of three eighths for half: 2.8 and 6.0 s, 0.9867 and 0.9980, 0.9604
+// and 0.9897.
+constexpr double kEarlyShare = 0.6;
 /// Rows that a build which is installed links at once; more of them are left to link_rows().
 constexpr size_t kLinkedAtInstall = 1024;
 
@@ -102,6 +108,11 @@ struct GraphBuild::Job {
   size_t total = 0;
   bool done = false;
 
+  /// What the next rows are sought with.
+  [[nodiscard]] size_t placing_ef() const noexcept {
+    const auto early = static_cast<size_t>(kEarlyShare * static_cast<double>(order.size()));
+    return next < early ? options.ef_construction / 2 : options.ef_construction;
+  }
   Status start(const VectorColumn& data);
   Status take_edits(const VectorColumn& data, std::span<const uint32_t> edits);
   Status finish(const VectorColumn& data, Workers* workers);
@@ -191,6 +202,7 @@ Status GraphBuild::run(const Image& image, size_t rows) {
     const size_t end = std::min(job.order.size(), job.next + rows);
     while (job.next < end) {
       const size_t count = std::min(Graph::kBatch, end - job.next);
+      job.graph->set_placing_ef(job.placing_ef());
       LOCI_RETURN_IF_ERROR(link_slots(data, *job.graph,
                                       std::span(job.order).subspan(job.next, count), workers,
                                       job.options.cancel));
