@@ -399,10 +399,10 @@ FileSystem& real_file_system() {
 bool os_populate(void* data, size_t bytes) noexcept {
 #ifdef MADV_POPULATE_WRITE
   // It wants whole pages. Those at the ends may be shared with others, which is no harm.
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto first = reinterpret_cast<uintptr_t>(data) & ~(page - 1);
-  const auto end = (reinterpret_cast<uintptr_t>(data) + bytes + page - 1) & ~(page - 1);
-  return ::madvise(reinterpret_cast<void*>(first), end - first, MADV_POPULATE_WRITE) == 0;
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t before = reinterpret_cast<uintptr_t>(data) & (page - 1);
+  const size_t whole = (before + bytes + page - 1) & ~(page - 1);
+  return ::madvise(static_cast<char*>(data) - before, whole, MADV_POPULATE_WRITE) == 0;
 #else
   static_cast<void>(data);
   static_cast<void>(bytes);

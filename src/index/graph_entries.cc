@@ -74,8 +74,8 @@ size_t GraphEntries::nearest_pivot(const RankCodes& codes, const VectorColumn& c
                                    uint32_t slot) const noexcept {
   thread_local RankedQuery query;
   if (!base::guarded([&] { return codes.prepare_set_row(column, slot, query); }).ok()) return 0;
-  std::array<uint32_t, kPivots + 16> which;
-  std::array<float, kPivots + 16> scores;
+  std::array<uint32_t, kPivots + 16> which{};
+  std::array<float, kPivots + 16> scores{};
   const size_t kept =
       simd::kernels().rank_u4(pivots(), query.rank, kInfinity, which.data(), scores.data());
   if (kept == 0) return 0;
@@ -91,16 +91,16 @@ void GraphEntries::choose_pivots(const RankCodes& codes, const VectorColumn& col
     std::copy_n(code(from), stride_, code(kMost + pivot));
     params_[kMost + pivot] = params_[from];
   }
-  std::array<uint8_t, kMost> groups;
+  std::array<uint8_t, kMost> groups{};
   begins_.fill(0);
   for (size_t i = 0; i < size(); ++i) {
     groups[i] = static_cast<uint8_t>(nearest_pivot(codes, column, slots_[i]));
     ++begins_[groups[i] + size_t{1}];
   }
   for (size_t pivot = 0; pivot < kPivots; ++pivot) begins_[pivot + 1] += begins_[pivot];
-  std::array<uint32_t, kPivots> next;
+  std::array<uint32_t, kPivots> next{};
   std::copy_n(begins_.begin(), kPivots, next.begin());
-  std::array<uint32_t, kMost> sorted;
+  std::array<uint32_t, kMost> sorted{};
   for (size_t i = 0; i < size(); ++i) sorted[next[groups[i]]++] = slots_[i];
   std::copy_n(sorted.begin(), size(), slots_.begin());
   for (size_t i = 0; i < size(); ++i) copy_node(codes, column, i);

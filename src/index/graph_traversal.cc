@@ -91,11 +91,11 @@ bool any_allowed(const Graph& graph, const RowTest& allowed, uint32_t node) noex
 // The groups of entries whose pivots `query` is nearest to, the nearest first; how many?
 size_t nearest_groups(const GraphEntries& entries, const simd::RankQuery& query,
                       std::array<size_t, kMostGroups>& groups) noexcept {
-  std::array<uint32_t, GraphEntries::kPivots + 16> which;
-  std::array<float, GraphEntries::kPivots + 16> scores;
+  std::array<uint32_t, GraphEntries::kPivots + 16> which{};
+  std::array<float, GraphEntries::kPivots + 16> scores{};
   const size_t kept =
       simd::kernels().rank_u4(entries.pivots(), query, kInfinity, which.data(), scores.data());
-  std::array<float, kMostGroups> best;
+  std::array<float, kMostGroups> best{};
   best.fill(kInfinity);
   for (size_t i = 0; i < kept; ++i) {
     if (!(scores[i] < best.back())) continue;
@@ -163,7 +163,7 @@ void Traversal::enter(const Graph& graph, const simd::RankQuery& query) {
   const size_t ef = ef_;
   ef_ = std::min(ef, kStarts);  // insert() keeps the best few
   if (entries.grouped()) {
-    std::array<size_t, kMostGroups> groups;
+    std::array<size_t, kMostGroups> groups{};
     const size_t near = nearest_groups(entries, query, groups);
     size_t met = 0;
     for (size_t i = 0; i < near && met < kEnoughEntries; ++i) {
