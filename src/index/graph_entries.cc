@@ -161,11 +161,12 @@ Status GraphEntries::load(std::span<const uint8_t> bytes, size_t count) {
       !take(bytes, code(kMost), pivots * stride_)) {
     return Status::corruption("entries cut off");
   }
-  if (grouped() && (begins_.front() != 0 || begins_.back() != count ||
-                    !std::is_sorted(begins_.begin(), begins_.end()))) {
-    return Status::corruption("groups of entries out of order");
-  }
-  return {};
+  return groups_in_order() ? Status() : Status::corruption("groups of entries out of order");
+}
+
+bool GraphEntries::groups_in_order() const noexcept {
+  return !grouped() || (begins_.front() == 0 && begins_.back() == size() &&
+                        std::is_sorted(begins_.begin(), begins_.end()));
 }
 
 size_t GraphEntries::memory_bytes() const noexcept {
@@ -179,8 +180,7 @@ Status GraphEntries::check_invariants(const VectorColumn& column) const {
       return Status::internal(base::str_cat("entry ", slots_[i], ": another code"));
     }
   }
-  if (grouped() && (begins_.front() != 0 || begins_.back() != size() ||
-                    !std::is_sorted(begins_.begin(), begins_.end()))) {
+  if (!groups_in_order()) {
     return Status::internal(base::str_cat("groups end at ", begins_.back(), " of ", size()));
   }
   return {};

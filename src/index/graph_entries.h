@@ -69,6 +69,7 @@ class GraphEntries {
   void choose_pivots(const RankCodes& codes, const VectorColumn& column) noexcept;
   [[nodiscard]] size_t nearest_pivot(const RankCodes& codes, const VectorColumn& column,
                                      uint32_t slot) const noexcept;
+  [[nodiscard]] bool groups_in_order() const noexcept;
   [[nodiscard]] uint8_t* code(size_t position) noexcept {
     return codes_.data() + position * stride_;
   }

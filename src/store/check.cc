@@ -7,8 +7,7 @@
 //
 // Invariants.
 //  1. Without `repair` nothing is written. All is read in one snapshot, but for what FTS5 says of
-//  its
-//     indexes, which is asked before: it takes turns with writers.
+//     its indexes, which is asked before: it takes turns with writers.
 //  2. A repair is one transaction: a check that fails half-way leaves the file as it was.
 //
 // Cost. O(file): SQLite's integrity_check and FTS5's, which read everything.
@@ -26,6 +25,7 @@
 #include "store/log.h"
 #include "store/maintenance.h"
 #include "store/snapshot_parts.h"
+#include "store/tables.h"
 
 namespace loci::store {
 namespace {
@@ -125,11 +125,8 @@ Result<std::set<int64_t>> unsound_texts(sqlite::Connection& connection) {
     LOCI_ASSIGN_OR_RETURN(
         const sqlite::Transaction turn,
         sqlite::Transaction::begin(connection, sqlite::Transaction::Kind::kWrite));
-    LOCI_ASSIGN_OR_RETURN(
-        const std::optional<int64_t> there,
-        sqlite::query_int(connection, "SELECT 1 FROM sqlite_schema WHERE name = ?1",
-                          source.fts_table));
-    if (!there.has_value()) continue;
+    LOCI_ASSIGN_OR_RETURN(const bool there, table_exists(connection, source.fts_table));
+    if (!there) continue;
     LOCI_ASSIGN_OR_RETURN(const bool sound, fts5_sound(connection, source));
     if (!sound) unsound.insert(source.id);
   }
